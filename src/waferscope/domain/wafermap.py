@@ -1,0 +1,297 @@
+"""One tested wafer as a die grid, and how its array relates to the tester's own coordinates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.errors import WaferError
+
+NO_DIE: Final = 0
+PASS: Final = 1
+FAIL: Final = 2
+MAX_SIDE: Final = 4096
+"""Longest side of a die grid, in dies; the densest real grids are far below it."""
+
+Notch = Literal["down", "left", "up", "right"]
+_TURNS: Final[dict[str, int]] = {"down": 0, "left": 1, "up": 2, "right": 3}
+
+DieGrid = npt.NDArray[np.uint8]
+BinGrid = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The tester's die coordinates: ``x = x0 + dx * col`` and ``y = y0 + dy * row``.
+
+    ``dx`` and ``dy`` are +1 or -1. With ``swapped``, x runs along the rows and y along the
+    columns (a map turned by a quarter): ``x = x0 + dx * row`` and ``y = y0 + dy * col``.
+    """
+
+    x0: int = 0
+    y0: int = 0
+    dx: int = 1
+    dy: int = 1
+    swapped: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dx not in (1, -1) or self.dy not in (1, -1):
+            raise WaferError(
+                f"Expected frame steps dx and dy of +1 or -1, got {self.dx} and {self.dy}. "
+                "Die coordinates advance by one per die."
+            )
+
+    def to_xy(self, row: int, col: int) -> tuple[int, int]:
+        """Return the tester's (x, y) of an array cell.
+
+        >>> Frame(x0=4, y0=-3, dy=-1).to_xy(row=2, col=1)
+        (5, -5)
+        """
+        along_x, along_y = (row, col) if self.swapped else (col, row)
+        return self.x0 + self.dx * along_x, self.y0 + self.dy * along_y
+
+    def to_cell(self, x: int, y: int) -> tuple[int, int]:
+        """Return the array (row, col) of a die of the tester; the inverse of `to_xy`."""
+        along_x, along_y = (x - self.x0) * self.dx, (y - self.y0) * self.dy
+        return (along_x, along_y) if self.swapped else (along_y, along_x)
+
+    def turn(self, shape: tuple[int, int]) -> Frame:
+        """Return the frame after the array of ``shape`` is turned a quarter counter-clockwise."""
+        cols = shape[1]
+        # np.rot90: new[r, c] = old[c, cols - 1 - r]
+        if self.swapped:
+            return Frame(self.x0, self.y0 + self.dy * (cols - 1), self.dx, -self.dy, False)
+        return Frame(self.x0 + self.dx * (cols - 1), self.y0, -self.dx, self.dy, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reticle:
+    """The exposure field in dies: its size and where the first field starts in the array."""
+
+    rows: int
+    cols: int
+    row_offset: int = 0
+    col_offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.cols < 1:
+            raise WaferError(
+                f"Expected a reticle of at least 1x1 dies, got {self.rows}x{self.cols}. "
+                "Give the exposure field in dies, or None."
+            )
+
+    def turn(self, shape: tuple[int, int]) -> Reticle:
+        """Return the reticle after the array of ``shape`` is turned a quarter counter-clockwise."""
+        return Reticle(
+            self.cols, self.rows, (shape[1] - self.col_offset) % self.cols, self.row_offset
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """Hard and soft bins per die, uint16 ``[rows, cols]`` (0: none), and their names."""
+
+    hard: BinGrid | None = None
+    soft: BinGrid | None = None
+    hard_names: Mapping[int, str] = field(default_factory=dict)
+    soft_names: Mapping[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("hard", "soft"):
+            grid = getattr(self, name)
+            if grid is not None:
+                object.__setattr__(self, name, _frozen_grid(grid, np.uint16, f"{name} bins"))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bins) and _same_fields(self, other)
+
+    def turn(self) -> Bins:
+        """Return the bins turned a quarter counter-clockwise."""
+        return replace(
+            self,
+            hard=None if self.hard is None else np.rot90(self.hard),
+            soft=None if self.soft is None else np.rot90(self.soft),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a wafer map came from, and what a byte-preserving writer needs to give it back."""
+
+    format: str
+    name: str = ""
+    sha256: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class WaferMap:
+    """One tested wafer: ``dies`` uint8 ``[rows, cols]``, 0 no die or not tested, 1 pass, 2 fail.
+
+    Row 0 is the top and column 0 the left; ``frame`` leads back to the tester's coordinates.
+    ``notch`` is where the notch lies in this array. Sizes are in mm, ``tested_at`` is an aware
+    datetime. ``patterns`` are image-level labels the source carries (None: unlabelled, empty:
+    labelled as free of patterns). ``notes`` says what a reader guessed, dropped, counted or found
+    truncated. Arrays are copied and made read-only.
+
+    Raises WaferError for a grid that is not 2-D, is empty, has a side over 4,096 dies, or holds
+    values other than 0, 1 and 2, and for sizes or names that cannot be.
+    """
+
+    dies: DieGrid
+    wafer_id: str = field(default="", kw_only=True)
+    lot_id: str | None = field(default=None, kw_only=True)
+    slot: int | None = field(default=None, kw_only=True)
+    product: str | None = field(default=None, kw_only=True)
+    step: str | None = field(default=None, kw_only=True)
+    tester: str | None = field(default=None, kw_only=True)
+    tested_at: datetime | None = field(default=None, kw_only=True)
+    die_width_mm: float | None = field(default=None, kw_only=True)
+    die_height_mm: float | None = field(default=None, kw_only=True)
+    diameter_mm: float | None = field(default=None, kw_only=True)
+    notch: Notch = field(default="down", kw_only=True)
+    frame: Frame = field(default=Frame(), kw_only=True)
+    reticle: Reticle | None = field(default=None, kw_only=True)
+    bins: Bins | None = field(default=None, kw_only=True)
+    patterns: tuple[str, ...] | None = field(default=None, kw_only=True)
+    source: Source | None = field(default=None, kw_only=True)
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dies", _checked_dies(self.dies))
+        object.__setattr__(self, "notes", tuple(self.notes))
+        if self.patterns is not None:
+            object.__setattr__(self, "patterns", tuple(self.patterns))
+        if self.notch not in _TURNS:
+            raise WaferError(
+                f"Expected a notch of down, left, up or right, got {self.notch!r}. "
+                "Say where the notch lies in the array."
+            )
+        for name in ("die_width_mm", "die_height_mm", "diameter_mm"):
+            size = getattr(self, name)
+            if size is not None and not (np.isfinite(size) and size > 0):
+                raise WaferError(
+                    f"Expected {name} to be a positive number of mm, got {size!r}. "
+                    "Use None when it is unknown."
+                )
+        if self.tested_at is not None and self.tested_at.tzinfo is None:
+            raise WaferError(
+                f"Expected tested_at with a time zone, got {self.tested_at!r}. "
+                "Attach one, such as datetime.timezone.utc."
+            )
+        for name in ("hard", "soft"):
+            grid = getattr(self.bins, name, None)
+            if grid is not None and grid.shape != self.dies.shape:
+                raise WaferError(
+                    f"Expected {name} bins of shape {self.dies.shape}, got {grid.shape}. "
+                    "Give one bin per cell of dies."
+                )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WaferMap) and _same_fields(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the die grid."""
+        rows, cols = self.dies.shape
+        return rows, cols
+
+    @property
+    def die_count(self) -> int:
+        """Tested dies."""
+        return int(np.count_nonzero(self.dies))
+
+    @property
+    def fail_count(self) -> int:
+        """Failing dies."""
+        return int(np.count_nonzero(self.dies == FAIL))
+
+    @property
+    def wafer_yield(self) -> float:
+        """Passing dies over tested dies, 0 to 1; NaN for a wafer without a tested die."""
+        dies = self.die_count
+        return 1.0 - self.fail_count / dies if dies else float("nan")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of shape and dies: the same map has the same fingerprint whatever its names."""
+        head = f"{self.dies.shape[0]}x{self.dies.shape[1]}:".encode()
+        return hashlib.sha256(head + self.dies.tobytes()).hexdigest()
+
+    def notch_down(self) -> Self:
+        """Return the map turned so that its notch points down; nothing is lost, `frame` follows.
+
+        >>> wafer = WaferMap(np.array([[1, 2], [1, 1], [1, 1]]), notch="left")
+        >>> wafer.notch_down().dies
+        array([[2, 1, 1],
+               [1, 1, 1]], dtype=uint8)
+        """
+        wafer = self
+        for _ in range(_TURNS[self.notch]):
+            wafer = replace(
+                wafer,
+                dies=np.rot90(wafer.dies),
+                bins=None if wafer.bins is None else wafer.bins.turn(),
+                frame=wafer.frame.turn(wafer.shape),
+                reticle=None if wafer.reticle is None else wafer.reticle.turn(wafer.shape),
+                die_width_mm=wafer.die_height_mm,
+                die_height_mm=wafer.die_width_mm,
+            )
+        return replace(wafer, notch="down")
+
+
+def _checked_dies(dies: Any) -> DieGrid:
+    grid = np.asarray(dies)
+    if grid.ndim != 2 or grid.size == 0 or max(grid.shape) > MAX_SIDE:
+        raise WaferError(
+            f"Expected dies as a 2-D array with sides of 1 to {MAX_SIDE}, got shape {grid.shape}. "
+            "Give one cell per die: 0 no die, 1 pass, 2 fail."
+        )
+    if grid.dtype.kind not in "iub":
+        raise WaferError(
+            f"Expected dies of an integer type, got {grid.dtype}. "
+            "Convert to uint8 with 0 no die, 1 pass, 2 fail."
+        )
+    if grid.min() < NO_DIE or grid.max() > FAIL:
+        raise WaferError(
+            f"Expected dies with values 0 to 2, got {grid.min()} to {grid.max()}. "
+            "Map them to 0 no die, 1 pass, 2 fail."
+        )
+    return _frozen_grid(grid, np.uint8, "dies")
+
+
+def _frozen_grid(grid: Any, dtype: type[np.generic], name: str) -> npt.NDArray[Any]:
+    array = np.asarray(grid)
+    if array.ndim != 2 or array.dtype.kind not in "iub":
+        raise WaferError(
+            f"Expected {name} as a 2-D integer array, got {array.ndim}-D {array.dtype}. "
+            "Give one value per cell."
+        )
+    limits = np.iinfo(dtype)  # type: ignore[type-var]
+    if array.size and (array.min() < limits.min or array.max() > limits.max):
+        raise WaferError(
+            f"Expected {name} between {limits.min} and {limits.max}, "
+            f"got {array.min()} to {array.max()}. Check the file's bin numbers."
+        )
+    frozen = np.array(array, dtype=dtype, order="C", copy=True)
+    frozen.setflags(write=False)
+    return frozen
+
+
+def _same_fields(one: Any, other: Any) -> bool:
+    for spec in fields(one):
+        mine, theirs = getattr(one, spec.name), getattr(other, spec.name)
+        if isinstance(mine, np.ndarray) or isinstance(theirs, np.ndarray):
+            if mine is None or theirs is None or not np.array_equal(mine, theirs):
+                return False
+        elif mine != theirs:
+            return False
+    return True
