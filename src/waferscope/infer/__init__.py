@@ -1,0 +1,1 @@
+"""One wafer in, one prediction out: numpy and onnxruntime."""
