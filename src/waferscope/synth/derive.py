@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.grid import FloatGrid, rho_theta
+from waferscope.domain.grid import rho_theta
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import FAIL, DieGrid
 from waferscope.errors import ConfigError
 from waferscope.synth.lines import find_lines
+from waferscope.synth.neighbourhood import fail_density, rim_depth
 
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.intp]
@@ -78,33 +79,11 @@ def derive_masks(dies: DieGrid, pattern: str) -> tuple[Mask, Mask]:
     return masks, unsure & fails & ~mask
 
 
-def fail_density(fails: Mask, present: Mask, sigma: float) -> FloatGrid:
-    """Return the share of failing dies around every die, Gaussian weights, 0 off the wafer.
-
-    Only dies that are there count, so the density does not fade towards the rim.
-    """
-    outside = cv2.BORDER_CONSTANT
-    hits = cv2.GaussianBlur(fails.astype(np.float32), (0, 0), sigma, borderType=outside)
-    dies = cv2.GaussianBlur(present.astype(np.float32), (0, 0), sigma, borderType=outside)
-    return np.where(present, hits / np.maximum(dies, 1e-6), np.float32(0))
-
-
-def rim_depth(present: Mask) -> npt.NDArray[np.int32]:
-    """Return each die's layer: 1 touches the outside by side or corner, 0 is off the wafer.
-
-    Single unprobed dies inside the wafer do not count as outside.
-    """
-    pad = 4  # closing needs room, or OpenCV treats the array's border as part of the wafer
-    padded = cv2.copyMakeBorder(present.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    distance = cv2.distanceTransform(closed, cv2.DIST_C, 3)[pad:-pad, pad:-pad]
-    return np.where(present, np.rint(distance), 0).astype(np.int32)
-
-
 class _Scene:
     """One wafer and what the zone finders ask of it, computed when asked for."""
 
     def __init__(self, dies: DieGrid) -> None:
+        self.dies = dies
         self.fails: Mask = dies == FAIL
         self.present: Mask = dies > 0
         self.rho, self.theta = rho_theta(dies)
@@ -225,7 +204,7 @@ def _spread(layers: npt.NDArray[np.generic]) -> Vector:
 
 
 def _scratch(scene: _Scene) -> tuple[Mask, Mask]:
-    return find_lines(scene.fails, scene.present)
+    return find_lines(scene.dies)
 
 
 def _everywhere(scene: _Scene) -> tuple[Mask, Mask]:
