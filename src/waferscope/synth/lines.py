@@ -89,8 +89,9 @@ def _rim_angle(dies: DieGrid) -> FloatGrid:
 
 
 def _filter(grid: FloatGrid, kernel: FloatGrid) -> FloatGrid:
-    filtered = cv2.filter2D(grid, -1, kernel, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(filtered, dtype=np.float32)
+    filtered: FloatGrid = np.empty(grid.shape, dtype=np.float32)
+    cv2.filter2D(grid, -1, kernel, filtered, borderType=cv2.BORDER_CONSTANT)
+    return filtered
 
 
 @cache
