@@ -171,5 +171,5 @@ def _repeats(hits: FloatGrid, fields: FloatGrid, trials: int) -> bool:
     total, rest = float(fields.sum()), float(fields[~worth].sum())
     base = float(hits[~worth].sum()) / rest if rest else float(hits.sum()) / total
     base = min(max(base, 1.0 / total), 1.0)
-    chance = bdtrc(hits[worth] - 1.0, fields[worth], base)
+    chance = bdtrc(hits[worth] - 1.0, fields[worth].astype(np.intp), base)
     return bool(chance.min() * trials < MAX_CHANCE)

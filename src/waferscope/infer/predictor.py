@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, overload
@@ -60,7 +60,7 @@ class Predictor:
 
     def predict_stream(
         self, wafers: Iterable[WaferMap], *, threshold: float | None = None
-    ) -> Iterator[Prediction]:
+    ) -> Generator[Prediction, None, None]:
         """Yield predictions in the order of the wafers, holding a few hundred at a time.
 
         The model already runs on the next wafers while the caller works on a prediction.
@@ -73,7 +73,7 @@ class Predictor:
 
     def _stream(
         self, chunks: Iterator[list[WaferMap]], thresholds: tuple[float, ...]
-    ) -> Iterator[Prediction]:
+    ) -> Generator[Prediction, None, None]:
         first, ahead = next(chunks, None), next(chunks, None)
         if first is None:
             return
