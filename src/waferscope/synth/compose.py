@@ -13,9 +13,8 @@ import numpy.typing as npt
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import FAIL, PASS, DieGrid
 from waferscope.errors import InputError
-from waferscope.synth.derive import GROW, SIGMA, derive_masks
+from waferscope.synth.derive import derive_masks, pattern_zone
 from waferscope.synth.generate import SynthWafer
-from waferscope.synth.neighbourhood import fail_density
 
 Mask = npt.NDArray[np.bool_]
 Shape = tuple[int, int]
@@ -223,7 +222,7 @@ def _turned(rng: np.random.Generator, mask: Mask) -> Mask:
 def _zone(mask: Mask, present: Mask, donor: Donor) -> Mask:
     if donor.class_name == _ALONE:
         return present
-    return mask | (fail_density(mask, present, SIGMA) >= GROW)
+    return pattern_zone(mask, present)
 
 
 def _told_apart(masks: Mask) -> bool:

@@ -85,13 +85,13 @@ def _rim_angle(dies: DieGrid) -> FloatGrid:
     rho, theta = rho_theta(dies)
     rows, cols = dies.shape
     down, right = -rho * np.sin(theta) / rows, rho * np.cos(theta) / cols
-    return np.arctan2(right, -down)
+    angle: FloatGrid = np.arctan2(right, -down)
+    return angle
 
 
 def _filter(grid: FloatGrid, kernel: FloatGrid) -> FloatGrid:
-    filtered: FloatGrid = np.empty(grid.shape, dtype=np.float32)
-    cv2.filter2D(grid, -1, kernel, filtered, borderType=cv2.BORDER_CONSTANT)
-    return filtered
+    filtered = cv2.filter2D(grid, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    return filtered.astype(np.float32, copy=False)
 
 
 @cache
