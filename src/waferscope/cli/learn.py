@@ -1,0 +1,91 @@
+"""``waferscope train``, ``evaluate`` and ``export``: what needs the ``train`` extra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from waferscope.cli import console
+
+app = typer.Typer()
+
+
+def require_training() -> None:
+    """Raise MissingExtraError, with the cure, when torch is not installed."""
+    from importlib.util import find_spec
+
+    from waferscope.errors import MissingExtraError
+
+    missing = [name for name in ("torch", "lightning") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Expected the training packages, got an installation without {', '.join(missing)}. "
+            "Run pip install 'waferscope[train]'."
+        )
+
+
+@app.command("train")
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a training recipe.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for checkpoints and curves.")
+    ] = Path("runs"),
+    resume: Annotated[
+        bool, typer.Option("--resume/--fresh", help="Go on with an unfinished run, or start anew.")
+    ] = True,
+) -> None:
+    """Train a model after a recipe; a stopped run goes on where it was.
+
+    Example: waferscope train quick --output runs
+    """
+    require_training()
+    from waferscope.ml.train import train as run_training
+
+    console.print_line(str(run_training(recipe, output, resume=resume)))
+
+
+@app.command("evaluate")
+def evaluate(
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file; the released one if left out.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Folder with the wafers to measure on.")] = Path(
+        "data"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure a model: die IoU per class, label scores, calibration, false alarms.
+
+    Example: waferscope evaluate waferscope.onnx --data data --json
+    """
+    require_training()
+    import json
+
+    from waferscope.ml.evaluate import evaluate as measure
+
+    figures = measure(model, data)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=2))
+        return
+    from waferscope.cli.model import flat_figures
+
+    console.print_table([("figure", "left"), ("value", "right")], flat_figures(figures))
+
+
+@app.command("export")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training run.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")] = Path(
+        "waferscope.onnx"
+    ),
+) -> None:
+    """Write a trained checkpoint as one ONNX model file, checked and quantised.
+
+    Example: waferscope export runs/quick/last.ckpt --output waferscope.onnx
+    """
+    require_training()
+    from waferscope.ml.export import export as write_model
+
+    console.print_line(str(write_model(checkpoint, output)))

@@ -1,0 +1,130 @@
+"""``waferscope predict``: wafers in, masks, labels and a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waferscope.cli import console
+from waferscope.cli.inputs import WaferFiles, find_files
+
+if TYPE_CHECKING:
+    from waferscope.cli.outputs import Results
+    from waferscope.domain.prediction import Prediction
+    from waferscope.report.rows import WaferRow
+
+app = typer.Typer()
+EXIT_SKIPPED = 3
+ROWS_SHOWN = 25
+
+
+@app.command("predict")
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Files, folders or globs; gz, bz2, xz and zip are unpacked."
+        ),
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
+        "waferscope-results"
+    ),
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format", "-f", help="Any of csv, json, parquet, coco, png, html, with commas."
+        ),
+    ] = "csv,html",
+    model: Annotated[
+        Path | None, typer.Option(help="Model file; the released model if left out.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="One mask threshold for all classes, 0 to 1.", min=0.0, max=1.0),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads; all if left out.", min=1)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Stop after N wafers.", min=1)] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad file instead of skipping it.")
+    ] = False,
+) -> None:
+    """Mark the dies of every wafer and write tables, overlays and a report.
+
+    A file that cannot be read is reported and skipped, and the exit code is 3 at the end.
+    The last line printed is the path of the report, or of the folder without one.
+
+    Example: waferscope predict lots/*.stdf.gz --output results --format csv,html,coco
+    """
+    from waferscope.cli.outputs import open_outputs, parse_formats
+    from waferscope.errors import InputError
+    from waferscope.infer import load_predictor
+
+    chosen = parse_formats(formats)
+    wafers = WaferFiles(find_files(paths), strict=strict, limit=limit)
+    predictor = load_predictor(model, threads)
+    with open_outputs(output, chosen) as outputs:
+        shown = _run(predictor.predict_stream(wafers, threshold=threshold), wafers, outputs)
+        if not shown.wafers:
+            raise InputError(
+                f"Expected at least one wafer in {len(wafers.files)} files, got none. "
+                "Look at them with waferscope read."
+            )
+    _print_rows(shown)
+    if wafers.skipped:
+        console.say_warning(f"{len(wafers.skipped)} of {len(wafers.files)} files were skipped.")
+    console.print_line(str(outputs.report or output))
+    if wafers.skipped:
+        raise typer.Exit(EXIT_SKIPPED)
+
+
+@dataclass
+class _Shown:
+    """The first rows, and how many wafers there were in all."""
+
+    wafers: int = 0
+    rows: list[WaferRow] = field(default_factory=list)
+
+
+def _run(predictions: Iterator[Prediction], wafers: WaferFiles, outputs: Results) -> _Shown:
+    shown = _Shown()
+    with console.progress() as bar:
+        task = bar.add_task("predict", total=None)
+        for prediction in predictions:
+            row = outputs.add(prediction)
+            shown.wafers += 1
+            if len(shown.rows) < ROWS_SHOWN:
+                shown.rows.append(row)
+            bar.update(task, advance=1, total=wafers.expected)
+    return shown
+
+
+def _print_rows(shown: _Shown) -> None:
+    rows = [
+        (
+            row.wafer_id or "unnamed",
+            f"{row.wafer_yield:.1%}" if row.die_count else "–",
+            ", ".join(name for name, _ in row.labels) or "none",
+            ", ".join(f"{name} {dies:,}" for name, dies in row.present) or "–",
+            f"{row.severity:.0f} {row.severity_level}",
+        )
+        for row in shown.rows
+    ]
+    more = shown.wafers - len(rows)
+    console.print_table(
+        [
+            ("wafer", "left"),
+            ("yield", "right"),
+            ("labels", "left"),
+            ("classes (failing dies)", "left"),
+            ("severity", "right"),
+        ],
+        rows,
+        f"and {more:,} more" if more > 0 else "",
+    )

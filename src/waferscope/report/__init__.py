@@ -1,0 +1,46 @@
+"""Figures and reports made from predictions: the lot report (HTML) and contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from waferscope.domain.prediction import Prediction
+from waferscope.domain.wafermap import WaferMap
+from waferscope.errors import InputError
+from waferscope.report.html import write_html
+
+__all__ = ["write", "write_html"]
+
+_HTML_SUFFIXES = (".html", ".htm")
+
+
+def write(
+    items: Iterable[WaferMap] | Iterable[Prediction],
+    path: str | Path,
+    format: str | None = None,
+) -> None:
+    """Write wafers or predictions to ``path``; the suffix decides where ``format`` is None.
+
+    ``html`` gives the lot report and takes predictions only; every other format is a row of
+    `waferscope.io.WRITERS`. Raises InputError for wafers given to the report and FormatError for
+    a format nobody writes.
+    """
+    target = Path(path)
+    chosen = format or ("html" if target.suffix.lower() in _HTML_SUFFIXES else None)
+    if chosen == "html":
+        write_html(_predictions(items), target)
+        return
+    from waferscope.io import write as write_file
+
+    write_file(items, target, format=format)
+
+
+def _predictions(items: Iterable[WaferMap] | Iterable[Prediction]) -> Iterable[Prediction]:
+    for item in items:
+        if not isinstance(item, Prediction):
+            raise InputError(
+                f"Expected predictions for an HTML report, got a {type(item).__name__}. "
+                "Predict first: load_predictor().predict(wafers)."
+            )
+        yield item

@@ -1,0 +1,115 @@
+"""A contact sheet of synthetic wafers: what was tested, and below it the mask that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
+from waferscope.errors import InputError
+from waferscope.report.figures import (
+    FAIL_COLOR,
+    GOOD_COLOR,
+    Codes,
+    class_codes,
+    die_box,
+    hex_to_rgb,
+    ink_on,
+    shrink,
+)
+from waferscope.report.files import whole_file
+from waferscope.synth import SynthWafer
+
+SIDE: Final = 148
+GAP: Final = 16
+CAPTION: Final = 36
+LEGEND: Final = 44
+INK: Final = "#16202E"
+SOFT: Final = "#556274"
+
+
+def write_sheet(
+    wafers: Sequence[SynthWafer],
+    path: str | Path,
+    *,
+    columns: int = 8,
+    taxonomy: Taxonomy = DEFAULT_TAXONOMY,
+) -> None:
+    """Write a PNG with each wafer twice: its dies, and the same with the dies of each class.
+
+    The classes of a wafer are named, with their numbers, in the caption below it. Raises
+    InputError for no wafer.
+    """
+    image = draw_sheet(wafers, columns=columns, taxonomy=taxonomy)
+    with whole_file(path) as draft:
+        image.quantize(64, dither=Image.Dither.NONE).save(draft, "PNG", optimize=True)
+
+
+def draw_sheet(
+    wafers: Sequence[SynthWafer], *, columns: int = 8, taxonomy: Taxonomy = DEFAULT_TAXONOMY
+) -> Image.Image:
+    """Return the sheet as a picture; see `write_sheet`."""
+    if not wafers:
+        raise InputError("Expected at least one wafer for a contact sheet, got none. Make some.")
+    columns = min(columns, len(wafers))
+    rows = -(-len(wafers) // columns)
+    cell = (SIDE + GAP, 2 * SIDE + CAPTION + GAP)
+    image = Image.new("RGB", (GAP + columns * cell[0], LEGEND + rows * cell[1]), "#FFFFFF")
+    pen = ImageDraw.Draw(image)
+    _draw_legend(pen, taxonomy, image.width)
+    for index, wafer in enumerate(wafers):
+        at = (GAP + index % columns * cell[0], LEGEND + index // columns * cell[1])
+        _draw_wafer(image, at, wafer, taxonomy)
+        caption = _caption(wafer, taxonomy)
+        pen.text((at[0], at[1] + 2 * SIDE + 4), caption, INK, font=_font(11), spacing=2)
+    return image
+
+
+def _draw_wafer(
+    image: Image.Image, at: tuple[int, int], wafer: SynthWafer, taxonomy: Taxonomy
+) -> None:
+    box = die_box(wafer.dies)
+    for step, codes in enumerate((wafer.dies, class_codes(wafer.dies, wafer.masks))):
+        picture = _picture(codes[box], taxonomy).resize((SIDE - 4, SIDE - 4), _scaling(codes))
+        image.paste(picture, (at[0] + 2, at[1] + step * SIDE + 2))
+
+
+def _picture(codes: Codes, taxonomy: Taxonomy) -> Image.Image:
+    colors = ["#FFFFFF", GOOD_COLOR, FAIL_COLOR, *(c.color for c in taxonomy.classes)]
+    palette = np.array([hex_to_rgb(color) for color in colors], dtype=np.uint8)
+    return Image.fromarray(palette[shrink(codes)])
+
+
+def _scaling(codes: Codes) -> Image.Resampling:
+    """Whole dies where they are larger than a pixel, their average where they are smaller."""
+    return Image.Resampling.NEAREST if max(codes.shape) <= SIDE else Image.Resampling.BOX
+
+
+def _caption(wafer: SynthWafer, taxonomy: Taxonomy) -> str:
+    """Return two lines: the grid, and the classes with their numbers."""
+    rows, cols = wafer.dies.shape
+    names = [f"{taxonomy.channel(name) + 1} {name}" for name in wafer.classes]
+    shown = ", ".join(names) or "no pattern"
+    short = shown if len(shown) <= 27 else ", ".join(n[:6] for n in names)[:27]
+    return f"{rows} x {cols}\n{short}"
+
+
+def _draw_legend(pen: ImageDraw.ImageDraw, taxonomy: Taxonomy, width: int) -> None:
+    x = GAP
+    entries = [(c.color, str(c.id), c.name) for c in taxonomy.classes]
+    for color, number, name in [*entries, (FAIL_COLOR, "", "fail, no class")]:
+        reach = x + 26 + int(pen.textlength(name, font=_font(12)))
+        if reach > width:
+            return
+        pen.rounded_rectangle((x, 13, x + 18, 31), 4, fill=color)
+        pen.text((x + 9, 22), number, ink_on(color), font=_font(11), anchor="mm")
+        pen.text((x + 24, 22), name, SOFT, font=_font(12), anchor="lm")
+        x = reach + 16
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
