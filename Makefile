@@ -23,7 +23,7 @@ help: ## list the chores
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: $(BASE) ## segment the demo lot: a table, and an HTML report whose path comes last
-	@$(BIN)/waferscope predict $(DEMO) --output $(OUT) --format csv,html
+	@$(BIN)/waferscope predict $(DEMO) --output $(OUT)
 
 test: $(DEV) ## run every check: what has to pass before a change lands
 	@BIN=$(BIN) scripts/checks.sh
