@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from waferscope.synth.config import SynthConfig
+from waferscope.synth.config import REFERENCE_SIDE, SynthConfig
 from waferscope.synth.grid import BoolGrid, FloatGrid, Grid, smooth_noise
 
 _CEILING = 0.5
@@ -25,13 +25,20 @@ class Background:
     fails: BoolGrid
 
 
-def draw_density(rng: np.random.Generator, config: SynthConfig, *, patterned: bool) -> float:
-    """Return a background fail rate; wafers with a pattern are clean more often."""
-    clean = config.clean_share if patterned else config.clean_share / 3
+def draw_density(
+    rng: np.random.Generator, grid: Grid, config: SynthConfig, *, patterned: bool
+) -> float:
+    """Return a background fail rate; wafers with a pattern are clean more often.
+
+    Real grids of 48x48 dies fail half as often as those of 27x27, and 100x100 a sixth.
+    """
+    clean = config.clean_share if patterned else config.clean_share / 9
     if rng.random() < clean:
         return float(rng.uniform(*config.clean_density))
     shares, rates = np.asarray(config.density_quantiles).T
-    return float(np.interp(rng.random(), shares, rates))
+    density = float(np.interp(rng.random(), shares, rates))
+    side = float(np.sqrt(grid.shape[0] * grid.shape[1]))
+    return density * float(min(1.0, REFERENCE_SIDE / side) ** rng.uniform(0.2, 2.0))
 
 
 def draw_background(

@@ -21,6 +21,8 @@ NONE_QUANTILES: Final = (
     (1.0, 0.30),
 )
 """(share of wafers, fail rate) on WM-811K wafers labelled as free of patterns."""
+REFERENCE_SIDE: Final = 27
+"""Their median grid side, in dies; larger grids are cleaner."""
 
 _EVEN_WEIGHTS: Final = MappingProxyType(dict.fromkeys(DEFAULT_TAXONOMY.class_names, 1.0))
 
@@ -30,20 +32,24 @@ class SynthConfig:
     """How wafers are drawn; shares and probabilities are 0 to 1.
 
     ``count_weights[n]`` is the weight of wafers with n classes, ``class_weights`` that of each
-    class (a class without one is never drawn). ``side_range`` are the usual grid sides in dies,
-    ``large_side_range`` those of a ``large_share`` of the wafers. Fail rates of the background
-    follow ``density_quantiles``, or lie in ``clean_density`` for a ``clean_share`` of the wafers
-    with a pattern (a third of that without one). ``faint_probability`` is the lowest fail
-    probability in a zone, ``min_contrast`` the fail rate that a zone must have above what it
-    would be without its pattern. ``missing_share`` of the wafers lack dies inside the outline,
-    ``notch_share`` at the notch; ``reticle_share`` say what their exposure field is.
-    ``tries`` are the attempts to place each pattern before it is given up.
+    class (a class without one is never drawn). Random fails hide what is under them, so they stay
+    beside other classes in a ``random_mixed_share`` of the draws only. ``side_range`` are the
+    usual grid sides in dies, ``large_side_range`` those of a ``large_share`` of the wafers.
+
+    Fail rates of the background follow ``density_quantiles``, or lie in ``clean_density`` for a
+    ``clean_share`` of the wafers with a pattern (a ninth of that without one); above 27 dies a
+    side they fall with size. ``faint_probability`` is the lowest fail probability at the heart of
+    a zone, ``min_contrast`` the fail rate that a zone must have above what it would be without
+    its pattern. ``missing_share`` of the wafers lack dies inside the outline, ``notch_share`` at
+    the notch; ``reticle_share`` say what their exposure field is. ``tries`` are the attempts to
+    place each pattern before it is given up.
 
     Raises ConfigError for weights, shares or ranges that cannot be.
     """
 
     count_weights: tuple[float, ...] = (0.14, 0.42, 0.26, 0.13, 0.05)
     class_weights: Mapping[str, float] = field(default_factory=lambda: _EVEN_WEIGHTS)
+    random_mixed_share: float = 0.25
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
     side_range: tuple[int, int] = (20, 64)
     large_side_range: tuple[int, int] = (65, 128)
@@ -64,6 +70,7 @@ class SynthConfig:
         for name in self.class_weights:
             self.taxonomy.channel(name)
         for name in (
+            "random_mixed_share",
             "large_share",
             "clean_share",
             "faint_probability",

@@ -16,6 +16,7 @@ from waferscope.synth.config import SynthConfig
 from waferscope.synth.grid import OUTLINES, BoolGrid, FloatGrid, Grid, build_grid, draw_present
 from waferscope.synth.patterns import (
     DRAWERS,
+    RANDOM_SHARE,
     Layer,
     Scene,
     angular_cover,
@@ -26,8 +27,15 @@ from waferscope.synth.patterns import (
 MIN_SIDE: Final = 8
 """Smallest side of a synthetic wafer, in dies; below it no pattern has room."""
 _MOST_OVERLAP: Final = 0.5
-_LEAST_FAILS: Final = {"ring": 8, "center": 5, "scratch": 4, "lithography": 5}
-_ETCHING_DENSITY: Final = 0.12
+_LEAST_FAILS: Final = {"ring": 8, "center": 5, "scratch": 5, "particle": 5, "lithography": 5}
+_LEAST_GAIN: Final = {"etching": 0.75, "scratch": 1.5}
+"""Contrast that a class needs, in units of `SynthConfig.min_contrast`: thin lines drown first."""
+_HIGHEST_DENSITY: Final = {"etching": 0.12, "random": 0.12, "lithography": 0.2}
+"""Background under which a class can still be told; lower ones are drawn up to it."""
+_LEAST_SIGMAS: Final = 4.0
+"""Fails that a zone must gain, in standard deviations of those it would have anyway."""
+_LATTICE_SHARE: Final = 0.25
+"""Fails of a field lattice over those of the background, at least, for it to be seen."""
 _NEAR_FULL: Final = 0.8
 
 
@@ -97,9 +105,10 @@ def build_wafer(
         config=config,
         dense="random" in wanted,
     )
-    density = draw_density(rng, config, patterned=bool(wanted))
-    if "etching" in wanted or "random" in wanted:
-        density = min(density, rng.uniform(0, _ETCHING_DENSITY))
+    density = draw_density(rng, grid, config, patterned=bool(wanted))
+    for name in wanted:
+        if name in _HIGHEST_DENSITY:
+            density = min(density, rng.uniform(0, _HIGHEST_DENSITY[name]))
     background = draw_background(rng, grid, scene.present, density)
     placed = _place(rng, scene, background, wanted)
     fails = background.fails.copy()
@@ -140,7 +149,9 @@ def _place(
         for _ in range(scene.config.tries):
             layer = draw_random(rng, scene, taken, 0.6 if placed else 1.0)
             candidate = _Placed(layer, _sample(rng, layer.prob))
-            if layer.zone.any() and candidate.fails[layer.zone].mean() >= 0.36:
+            if not layer.zone.any() or candidate.fails[layer.zone].mean() < RANDOM_SHARE:
+                continue
+            if _none_hidden(layer, placed, background, scene.config):
                 return [*placed, candidate]
     return placed
 
@@ -157,7 +168,7 @@ def _clear(
     others = [one.layer for one in placed]
     if not _stands_out(layer, others, background, config):
         return False
-    for index, other in enumerate(others):
+    for other in others:
         pair = {layer.name, other.name}
         common = np.count_nonzero(layer.zone & other.zone)
         smaller = min(np.count_nonzero(layer.zone), np.count_nonzero(other.zone))
@@ -165,10 +176,18 @@ def _clear(
             return False
         if "etching" not in pair and common > _MOST_OVERLAP * smaller:
             return False
-        rest = [*others[:index], *others[index + 1 :], layer]
-        if not _stands_out(other, rest, background, config):
-            return False
-    return True
+    return _none_hidden(layer, placed, background, config)
+
+
+def _none_hidden(
+    layer: Layer, placed: Sequence[_Placed], background: Background, config: SynthConfig
+) -> bool:
+    """Whether all layers placed before still stand out beside a new one."""
+    others = [one.layer for one in placed]
+    return all(
+        _stands_out(other, [*others[:index], *others[index + 1 :], layer], background, config)
+        for index, other in enumerate(others)
+    )
 
 
 def _stands_out(
@@ -181,8 +200,14 @@ def _stands_out(
     for other in others:
         passing = passing * (1.0 - other.prob[zone])
     gained = float((passing * layer.prob[zone]).mean())
-    least = config.min_contrast
-    return gained >= (0.75 * least if layer.name == "etching" else least)
+    if gained < config.min_contrast * _LEAST_GAIN.get(layer.name, 1.0):
+        return False
+    dies, anyway = passing.size, float((1.0 - passing).sum())
+    if gained * dies < 2 + _LEAST_SIGMAS * np.sqrt(anyway):
+        return False
+    if layer.name != "lithography":
+        return True
+    return gained * dies >= _LATTICE_SHARE * float(background.prob.sum())
 
 
 def _visible(candidate: _Placed, taxonomy: Taxonomy) -> bool:
@@ -237,7 +262,12 @@ def _draw_classes(rng: np.random.Generator, config: SynthConfig) -> tuple[str, .
     shares = np.asarray([config.class_weights[name] for name in names], dtype=float)
     count = min(count, len(names))
     drawn = rng.choice(len(names), count, replace=False, p=shares / shares.sum())
-    return tuple(names[index] for index in drawn)
+    wanted = tuple(names[index] for index in drawn)
+    if "random" not in wanted or count == 1 or rng.random() < config.random_mixed_share:
+        return wanted
+    if rng.random() < 1 / count:
+        return ("random",)
+    return tuple(name for name in wanted if name != "random")
 
 
 def _draw_shape(rng: np.random.Generator, config: SynthConfig) -> tuple[int, int]:

@@ -85,8 +85,9 @@ def _bumps(side: int, knots: int) -> FloatGrid:
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], knots: int) -> FloatGrid:
     """Return a smooth random field of zero mean and unit variance, some ``knots`` bumps a side."""
     raw = rng.standard_normal((knots, knots), dtype=np.float32)
-    field: FloatGrid = _bumps(shape[0], knots) @ raw @ _bumps(shape[1], knots).T
-    return field
+    return (_bumps(shape[0], knots) @ raw @ _bumps(shape[1], knots).T).astype(
+        np.float32, copy=False
+    )
 
 
 def draw_present(rng: np.random.Generator, grid: Grid, config: SynthConfig) -> BoolGrid:
@@ -156,14 +157,17 @@ def _untested_end(rng: np.random.Generator, grid: Grid) -> BoolGrid:
     rows, cols = grid.shape
     row, col = int(rng.integers(rows // 2, rows)), int(rng.integers(cols))
     gaps[row, col:] = True
-    gaps[row + 1 : row + int(rng.integers(1, 4))] = True
+    gaps[row + 1 : row + 2] = True
     return gaps[:: rng.choice((1, -1))]
 
 
 _MISSING: Final = (
     _sporadic,
     _sporadic,
+    _sporadic,
     _alignment_sites,
+    _alignment_sites,
+    _test_lattice,
     _test_lattice,
     _blank_line,
     _untested_end,

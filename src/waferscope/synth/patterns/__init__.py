@@ -13,7 +13,7 @@ from waferscope.synth.patterns.layer import Layer, Scene
 from waferscope.synth.patterns.lithography import draw_lithography, draw_reticle
 from waferscope.synth.patterns.rounds import draw_center, draw_particle, draw_ring
 from waferscope.synth.patterns.scratch import draw_scratch
-from waferscope.synth.patterns.wide import draw_etching, draw_random
+from waferscope.synth.patterns.wide import RANDOM_SHARE, draw_etching, draw_random
 
 DRAWERS: Final[Mapping[str, Callable[[np.random.Generator, Scene], Layer | None]]] = (
     MappingProxyType(
@@ -32,6 +32,7 @@ DRAWERS: Final[Mapping[str, Callable[[np.random.Generator, Scene], Layer | None]
 
 __all__ = [
     "DRAWERS",
+    "RANDOM_SHARE",
     "Layer",
     "Scene",
     "angular_cover",

@@ -73,13 +73,14 @@ def _chunk(rng: np.random.Generator, grid: Grid) -> BoolGrid:
     radius = max(2 * grid.pitch, rng.uniform(0.12, 0.5))
     away, angle = rng.uniform(0.92, 1.15), rng.uniform(0, 2 * np.pi)
     centre = (away * np.sin(angle), away * np.cos(angle))
-    level = blob_level(rng, grid, centre, radius, stretch=rng.uniform(1, 2))
+    level = blob_level(rng, grid, centre, radius, rng.uniform(1, 2))
     return (level < 1) & grid.on
 
 
 def _chord(rng: np.random.Generator, grid: Grid) -> BoolGrid:
     """Return what lies beyond a straight or slightly bent line across the wafer's edge."""
-    angle, cut = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 0.95)
+    angle, cut = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 0.95)
     along = np.float32(np.cos(angle)) * grid.x + np.float32(np.sin(angle)) * grid.y
     bend = rng.uniform(0, 0.05) * smooth_noise(rng, grid.shape, 5)
-    return (along + bend > cut) & grid.on
+    beyond: BoolGrid = along + bend > cut
+    return beyond & grid.on

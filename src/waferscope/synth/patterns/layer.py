@@ -31,10 +31,6 @@ class Scene:
             return float(rng.uniform(0.92, 1.0))
         return float(rng.uniform(self.config.faint_probability, 0.95))
 
-    def floor(self, strength: float) -> float:
-        """Return the fail probability at the border of a zone of that strength."""
-        return min(strength, 0.9 if self.dense else self.config.faint_probability)
-
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -59,10 +55,33 @@ def solid_layer(
     zone = zone & scene.present
     strength = scene.strength(rng)
     prob = np.where(zone, np.float32(strength), np.float32(0))
-    if level is not None and rng.random() < 0.6:
-        fade = rng.uniform(0, 1) * (strength - scene.floor(strength))
-        prob -= np.float32(fade) * np.square(np.clip(level, 0, 1)) * zone
+    if level is not None and not scene.dense and rng.random() < 0.6:
+        fade, power = rng.uniform(0, 0.6), int(rng.integers(1, 5))
+        prob *= 1 - np.float32(fade) * np.clip(level, 0, 1) ** power
     return Layer(name, zone, prob)
+
+
+def ellipse_level(
+    rng: np.random.Generator,
+    grid: Grid,
+    centre: tuple[float, float],
+    stretch: float,
+    power: float = 2.0,
+) -> FloatGrid:
+    """Return distances from ``centre`` (y, x) in an ellipse of sides ``stretch`` to 1, any angle.
+
+    The unit is the radius of the disc of the same area; a ``power`` of 1 gives diamonds, a high
+    one boxes.
+    """
+    angle = rng.uniform(0, np.pi)
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    y, x = grid.y - np.float32(centre[0]), grid.x - np.float32(centre[1])
+    side = np.float32(np.sqrt(stretch))
+    along, across = (cos * x + sin * y) / side, (cos * y - sin * x) * side
+    if power == 2.0:
+        return np.hypot(along, across)
+    level = (np.abs(along) ** power + np.abs(across) ** power) ** (1 / power)
+    return level.astype(np.float32, copy=False)
 
 
 def blob_level(
@@ -70,28 +89,21 @@ def blob_level(
     grid: Grid,
     centre: tuple[float, float],
     radius: float,
-    *,
     stretch: float = 1.0,
 ) -> FloatGrid:
-    """Return an irregular blob as a level: below 1 inside, 0 near its centre.
+    """Return an irregular blob as a level: below 1 inside, 0 at its ``centre`` (y, x).
 
-    ``centre`` is (y, x); the outline is an ellipse of about ``radius``, sides ``stretch`` to 1,
-    at any angle, bent by smooth noise.
+    Its outline is an ellipse, now and then a box or a diamond, bent by smooth noise; sides are
+    ``stretch`` to 1, but never thinner than two dies.
     """
-    angle = rng.uniform(0, np.pi)
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    y, x = grid.y - np.float32(centre[0]), grid.x - np.float32(centre[1])
-    side = np.sqrt(stretch)
-    along, across = (cos * x + sin * y) / (radius * side), (cos * y - sin * x) / (radius / side)
-    power = rng.choice((1.2, 2.0, 2.0, 2.0, 4.0))
-    if power == 2.0:
-        level = np.hypot(along, across)
-    else:
-        level = (np.abs(along) ** power + np.abs(across) ** power) ** (1 / power)
+    stretch = min(stretch, max(1.0, (radius / grid.pitch) ** 2))
+    power = float(rng.choice((1.2, 2.0, 2.0, 2.0, 4.0)))
+    level = ellipse_level(rng, grid, centre, stretch, power) / np.float32(radius)
     knots = int(np.clip(2.5 / radius, 4, 16))
-    bend = np.clip(smooth_noise(rng, grid.shape, knots), -1.5, 1.5)
-    field: FloatGrid = (level / (1 + rng.uniform(0, 0.35) * bend)).astype(np.float32)
-    return field
+    bend = rng.uniform(0, 0.25) * smooth_noise(rng, grid.shape, knots)
+    if radius > 4 * grid.pitch:
+        bend += rng.uniform(0, 0.2) * smooth_noise(rng, grid.shape, int(min(40, 2.5 * knots)))
+    return (level / (1 + np.clip(bend, -0.5, 0.5))).astype(np.float32, copy=False)
 
 
 def in_arc(grid: Grid, start: float, span: float) -> BoolGrid:

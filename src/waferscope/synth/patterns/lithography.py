@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from waferscope.domain.wafermap import Reticle
 from waferscope.synth.grid import BoolGrid
@@ -21,14 +22,11 @@ def draw_reticle(rng: np.random.Generator, shape: tuple[int, int]) -> Reticle:
 
 def draw_lithography(rng: np.random.Generator, scene: Scene) -> Layer | None:
     """Return die positions that fail in nearly every field, or fields that fail as a whole."""
-    if rng.random() < 0.65:
-        zone = _repeater(rng, scene)
-    else:
-        zone = _whole_fields(rng, scene)
+    zone = _repeater(rng, scene) if rng.random() < 0.65 else _whole_fields(rng, scene)
     if zone is None:
         return None
     zone &= scene.present
-    share = np.count_nonzero(zone) / max(1, np.count_nonzero(scene.present))
+    share = float(zone.sum()) / max(1.0, float(scene.present.sum()))
     if share > 0.45:
         return None
     low = 0.92 if scene.dense else max(0.6, scene.config.faint_probability)
@@ -62,7 +60,11 @@ def _repeater(rng: np.random.Generator, scene: Scene) -> BoolGrid | None:
 
 
 def _whole_fields(rng: np.random.Generator, scene: Scene) -> BoolGrid | None:
-    """Return one to several fields: neighbours, scattered ones, or a part of those at the edge."""
+    """Return several fields: near each other, scattered, or a part of those at the edge.
+
+    They form groups of hardly more than two: one alone could not be told from a particle cluster
+    or, at the rim, from an edge.
+    """
     field = scene.reticle
     if field.rows * field.cols < 6:
         return None
@@ -77,18 +79,20 @@ def _whole_fields(rng: np.random.Generator, scene: Scene) -> BoolGrid | None:
         return None
     chosen = np.zeros(present.shape, dtype=bool)
     kind = rng.random()
-    if kind < 0.25:
+    if kind < 0.25 and min(present.shape) >= 5:
         edge = np.argwhere((present > 0.3 * field.rows * field.cols) & _outer(present > 0))
-        picked = edge[rng.random(len(edge)) < rng.uniform(0.4, 0.9)]
+        picked = edge[rng.random(len(edge)) < rng.uniform(0.3, 0.7)]
     elif kind < 0.55:
         heart = full[rng.integers(len(full))]
         near = np.abs(full - heart).sum(axis=1).argsort(kind="stable")
-        picked = full[near[: rng.integers(2, max(3, min(6, len(full) // 3 + 1)))]]
+        near = near[: max(3, min(9, len(full) // 2))]
+        picked = full[near[rng.random(len(near)) < 0.6]]
     else:
         picked = full[rng.permutation(len(full))[: rng.integers(2, max(3, len(full) // 4 + 1))]]
     chosen[picked[:, 0], picked[:, 1]] = True
     zone: BoolGrid = chosen[np.ix_(in_row, in_col)]
-    return zone if len(picked) else None
+    groups = ndimage.label(chosen)[1]
+    return zone if groups >= max(2, 0.45 * len(picked)) else None
 
 
 def _outer(fields: BoolGrid) -> BoolGrid:

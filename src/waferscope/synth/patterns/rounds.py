@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from waferscope.synth.grid import BoolGrid, Grid
-from waferscope.synth.patterns.layer import Layer, Scene, blob_level, in_arc, solid_layer
+from waferscope.synth.grid import BoolGrid, Grid, smooth_noise
+from waferscope.synth.patterns.layer import (
+    Layer,
+    Scene,
+    blob_level,
+    ellipse_level,
+    in_arc,
+    solid_layer,
+)
+
+_LEAST_CLUSTER = 7
+"""Dies in a cluster that is told from the clumps of the background; twice that beside another."""
 
 
 def draw_center(rng: np.random.Generator, scene: Scene) -> Layer | None:
@@ -14,7 +24,7 @@ def draw_center(rng: np.random.Generator, scene: Scene) -> Layer | None:
     radius = rng.uniform(max(0.1, 1.4 * grid.pitch), 0.38)
     away, angle = rng.uniform(0, 0.18), rng.uniform(0, 2 * np.pi)
     centre = (away * np.sin(angle), away * np.cos(angle))
-    level = blob_level(rng, grid, centre, radius, stretch=rng.uniform(1, 1.8))
+    level = blob_level(rng, grid, centre, radius, rng.uniform(1, 1.8))
     layer = solid_layer(rng, scene, "center", level < 1, level)
     size, off = _size_and_offset(grid, layer.zone)
     return layer if 0.08 <= size <= 0.40 and off <= 0.25 else None
@@ -31,7 +41,11 @@ def draw_ring(rng: np.random.Generator, scene: Scene) -> Layer | None:
         return None
     away, angle = rng.uniform(0, 0.12), rng.uniform(0, 2 * np.pi)
     centre = (away * np.sin(angle), away * np.cos(angle))
-    level = blob_level(rng, grid, centre, 1.0, stretch=rng.uniform(1, 1.25))
+    level = ellipse_level(rng, grid, centre, rng.uniform(1, 1.3))
+    level *= 1 + np.float32(rng.uniform(0, 0.1)) * smooth_noise(rng, grid.shape, 5)
+    if rng.random() < 0.6:
+        ragged = rng.uniform(0, 0.25) * (outer - inner)
+        level += np.float32(ragged) * smooth_noise(rng, grid.shape, int(rng.integers(8, 24)))
     hole = level + np.float32(rng.uniform(-0.25, 0.25)) * (outer - inner) * np.cos(
         grid.theta - np.float32(rng.uniform(0, 2 * np.pi))
     )
@@ -39,7 +53,11 @@ def draw_ring(rng: np.random.Generator, scene: Scene) -> Layer | None:
     if rng.random() < 0.4:
         zone &= in_arc(grid, rng.uniform(-np.pi, np.pi), np.deg2rad(rng.uniform(170, 340)))
     spread = np.abs(level - (inner + outer) / 2) / ((outer - inner) / 2)
-    return solid_layer(rng, scene, "ring", zone, spread)
+    layer = solid_layer(rng, scene, "ring", zone, spread)
+    if not scene.dense and rng.random() < 0.4:
+        weaker = 1 + np.cos(grid.theta - np.float32(rng.uniform(0, 2 * np.pi)))
+        layer.prob[...] *= 1 - np.float32(rng.uniform(0, 0.25)) * weaker
+    return layer if np.count_nonzero(layer.zone) >= 8 else None
 
 
 def draw_particle(rng: np.random.Generator, scene: Scene) -> Layer | None:
@@ -53,10 +71,11 @@ def draw_particle(rng: np.random.Generator, scene: Scene) -> Layer | None:
         radius = min(0.33, smallest + rng.exponential(0.09))
         away, angle = rng.uniform(max(0.36, 1.2 * radius), 0.97), rng.uniform(0, 2 * np.pi)
         centre = (away * np.sin(angle), away * np.cos(angle))
-        level = blob_level(rng, grid, centre, radius, stretch=1 + rng.exponential(0.7))
+        level = blob_level(rng, grid, centre, radius, 1 + rng.exponential(0.7))
         blob = (level < 1) & scene.present
         size, off = _size_and_offset(grid, blob)
-        if 0.05 <= size <= 0.35 and off > 0.31 and not hugs_rim(grid, blob):
+        enough = np.count_nonzero(blob) >= (2 * _LEAST_CLUSTER if zone.any() else _LEAST_CLUSTER)
+        if enough and 0.05 <= size <= 0.35 and off > 0.31 and not hugs_rim(grid, blob):
             zone |= blob
             np.minimum(best, level, out=best)
     return solid_layer(rng, scene, "particle", zone, best) if zone.any() else None

@@ -35,12 +35,12 @@ def draw_scratch(rng: np.random.Generator, scene: Scene) -> Layer | None:
     for index in range(count):
         if index:
             course = _beside(rng, grid, course) if parallel else _draw_course(rng, grid)
-        row, col, strength = _lay(rng, scene, course)
-        if row.size >= max(4.0, 0.12 / grid.pitch):
+        width = int(rng.choice((1, 2, 3), p=(0.62, 0.28, 0.1)))
+        row, col, strength = _lay(rng, scene, course, width)
+        if np.unique(row * grid.shape[1] + col).size >= max(5, 4 * width**2, 0.25 / grid.pitch):
             zone[row, col] = True
             np.maximum.at(prob, (row, col), strength)
-    zone &= scene.present
-    return Layer("scratch", zone, prob * zone) if zone.any() else None
+    return Layer("scratch", zone, prob) if zone.any() else None
 
 
 def _draw_course(rng: np.random.Generator, grid: Grid) -> _Course:
@@ -78,14 +78,13 @@ def _beside(rng: np.random.Generator, grid: Grid, course: _Course) -> _Course:
 
 
 def _lay(
-    rng: np.random.Generator, scene: Scene, course: _Course
+    rng: np.random.Generator, scene: Scene, course: _Course, width: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
     """Return rows, columns and fail probability of the dies a scratch runs over."""
     grid = scene.grid
     rows, cols = grid.shape
     along, y, x = _trace(rng, grid, course)
     row, col = (y + 1) * rows / 2, (x + 1) * cols / 2
-    width = int(rng.choice((1, 2, 3), p=(0.62, 0.28, 0.1)))
     steep = abs(np.sin(course.heading)) * rows > abs(np.cos(course.heading)) * cols
     strength = _strength(rng, scene, along, course.length, grid.pitch)
     wide_from, wide_to = sorted(rng.uniform(-0.3, 1.3, 2) * course.length)
@@ -98,11 +97,11 @@ def _lay(
         at_row = np.floor(row + (0 if steep else shift)).astype(np.intp)[kept]
         at_col = np.floor(col + (shift if steep else 0)).astype(np.intp)[kept]
         cells.append(np.stack((at_row, at_col)))
-        probs.append(strength[kept])
+        probs.append(strength[kept] * np.float32(rng.uniform(0.7, 1.0) if offset else 1.0))
     at, prob = np.concatenate(cells, axis=1), np.concatenate(probs)
     inside = (at >= 0).all(axis=0) & (at[0] < rows) & (at[1] < cols)
     at, prob = at[:, inside], prob[inside]
-    lying = grid.on[at[0], at[1]]
+    lying = scene.present[at[0], at[1]]
     return at[0][lying], at[1][lying], prob[lying]
 
 

@@ -22,13 +22,13 @@ def draw_etching(rng: np.random.Generator, scene: Scene) -> Layer | None:
     grid = scene.grid
     ramp = _RAMPS[int(rng.integers(len(_RAMPS)))](rng, grid)
     ramp += rng.uniform(0, 0.12) * smooth_noise(rng, grid.shape, 4)
-    half, slope = rng.uniform(0.0, 0.75), rng.uniform(0.08, 0.3)
+    half, slope = rng.uniform(0.0, 0.75), rng.uniform(0.1, 0.3)
     top = rng.uniform(0.65, 1.0)
     prob = (top / (1 + np.exp((half - ramp) / slope))).astype(np.float32)
     prob[prob < 0.02] = 0
     prob *= scene.present
     zone = prob > ETCHING_PROBABILITY
-    share = np.count_nonzero(zone) / max(1, np.count_nonzero(scene.present))
+    share = float(zone.sum()) / max(1.0, float(scene.present.sum()))
     if not ETCHING_SHARE <= share <= 0.75 or float(prob.max()) < 0.6:
         return None
     return Layer("etching", zone, prob)
@@ -41,12 +41,12 @@ def draw_random(
     if highest >= 1.0 and rng.random() < 0.2:
         rate, wave = rng.uniform(0.84, 1.0), 0.0
     else:
-        rate, wave = rng.uniform(0.38, min(0.8, highest)), rng.uniform(0, 0.06)
+        rate, wave = 0.38 + (min(0.8, highest) - 0.38) * rng.beta(1.1, 2.0), rng.uniform(0, 0.06)
     prob = np.full(scene.grid.shape, rate, dtype=np.float32)
     prob += np.float32(wave) * smooth_noise(rng, scene.grid.shape, 4)
     if rng.random() < 0.4:
         prob += np.float32(rng.uniform(-0.1, 0.1)) * (scene.grid.rho - 0.67)
-    prob = np.clip(prob, 0, 1) * scene.present
+    prob = (np.clip(prob, 0, 1) * scene.present).astype(np.float32)
     return Layer("random", scene.present & ~taken, prob)
 
 
@@ -60,8 +60,9 @@ def _quadrant(rng: np.random.Generator, grid: Grid) -> FloatGrid:
     angle = rng.uniform(0, 2 * np.pi)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     along, across = cos * grid.x + sin * grid.y, cos * grid.y - sin * grid.x
-    ramp: FloatGrid = np.minimum(along, across) + np.float32(0.25)
-    return ramp
+    sharp = np.float32(rng.uniform(3, 12))
+    corner = np.logaddexp(-sharp * along, -sharp * across) / sharp
+    return (0.3 - corner).astype(np.float32, copy=False)
 
 
 def _rim_inwards(rng: np.random.Generator, grid: Grid) -> FloatGrid:
