@@ -1,0 +1,57 @@
+"""What a row of the reader and writer tables is, and what a caller may ask of a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from waferscope.domain.wafermap import WaferMap
+from waferscope.io.archive import Blob
+
+Retests = Literal["last", "first", "worst"]
+Takes = Literal["wafers", "predictions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read: the same value goes to every reader, which uses what concerns it.
+
+    ``retests`` says which result of a die that was tested more than once counts. ``strict``
+    refuses a file that is cut short or damaged instead of reading its sound part. ``columns``
+    maps a role (wafer, lot, x, y, row, col, bin, pass) to the name of a table's column;
+    ``pass_bins`` are the bins that pass, for tables that carry bins alone.
+    """
+
+    retests: Retests = "last"
+    strict: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pass_bins: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One format that can be read: how it is told by its first bytes, and how it is read."""
+
+    name: str
+    about: str
+    extensions: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    read: Callable[[Blob, ReadOptions], list[WaferMap]]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One format that can be written, of wafers or of predictions.
+
+    ``row`` turns one item into what the file needs of it (nothing else is kept, so a long stream
+    of predictions stays small), ``join`` turns all rows into the file's bytes. A writer whose
+    ``join`` is None gives one file per item, its ``row`` being the file's bytes.
+    """
+
+    name: str
+    about: str
+    extensions: tuple[str, ...]
+    takes: Takes
+    row: Callable[[Any], Any]
+    join: Callable[[Sequence[Any]], bytes] | None

@@ -1,0 +1,80 @@
+"""Die coordinates as they stand in a file, laid into an array.
+
+Shapes: every argument is one value per test result, ``[n]``; grids are ``[rows, cols]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.domain.wafermap import MAX_SIDE, BinGrid, DieGrid, Frame
+from waferscope.errors import FormatError
+from waferscope.io.formats import Retests
+
+Integers = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sites:
+    """The cells of some results in the smallest array that holds them, and the array's frame."""
+
+    cells: npt.NDArray[np.intp]
+    shape: tuple[int, int]
+    frame: Frame
+
+    def dies(self, states: Integers, order: npt.NDArray[np.intp]) -> DieGrid:
+        """Return the states as a grid; where results share a die the last one in order counts."""
+        grid = np.zeros(self.shape, np.uint8)
+        grid.reshape(-1)[self.cells[order]] = states[order]
+        return grid
+
+    def bins(self, numbers: Integers, order: npt.NDArray[np.intp]) -> BinGrid | None:
+        """Return bin numbers as a grid in the same way, or None when every one is 0."""
+        if not numbers.any():
+            return None
+        grid = np.zeros(self.shape, np.uint16)
+        grid.reshape(-1)[self.cells[order]] = numbers[order]
+        return grid
+
+
+def find_sites(x: Integers, y: Integers, *, right: bool = True, up: bool = False) -> Sites:
+    """Return where results lie in an array whose row 0 is the top and column 0 the left.
+
+    ``right`` and ``up`` say where x and y grow. Raises FormatError when the dies do not fit into
+    the largest grid.
+
+    >>> sites = find_sites(np.array([4, 5]), np.array([-3, -4]), up=True)
+    >>> sites.shape, sites.frame.to_xy(row=1, col=1)
+    ((2, 2), (5, -4))
+    """
+    x, y = x.astype(np.int64), y.astype(np.int64)
+    left, right_end, bottom, top = int(x.min()), int(x.max()), int(y.min()), int(y.max())
+    shape = top - bottom + 1, right_end - left + 1
+    if max(shape) > MAX_SIDE:
+        raise FormatError(
+            f"Expected dies within {MAX_SIDE} rows and columns, got x from {left} to {right_end} "
+            f"and y from {bottom} to {top}. Check the coordinates of the dies."
+        )
+    frame = Frame(
+        x0=left if right else right_end,
+        y0=top if up else bottom,
+        dx=1 if right else -1,
+        dy=-1 if up else 1,
+    )
+    rows, cols = (y - frame.y0) * frame.dy, (x - frame.x0) * frame.dx
+    return Sites((rows * shape[1] + cols).astype(np.intp), shape, frame)
+
+
+def retest_order(states: Integers, retests: Retests) -> npt.NDArray[np.intp]:
+    """Return an order of the results in which the one that counts comes last on every die.
+
+    >>> retest_order(np.array([1, 2, 1]), "worst").tolist()
+    [0, 2, 1]
+    """
+    if retests == "worst":
+        return np.argsort(states, kind="stable")
+    forward = np.arange(len(states))
+    return forward if retests == "last" else forward[::-1]
