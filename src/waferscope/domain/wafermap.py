@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ _TURNS: Final[dict[str, int]] = {"down": 0, "left": 1, "up": 2, "right": 3}
 
 DieGrid = npt.NDArray[np.uint8]
 BinGrid = npt.NDArray[np.uint16]
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ class Frame:
                 "Die coordinates advance by one per die."
             )
 
-    def to_xy(self, row: int, col: int) -> tuple[int, int]:
-        """Return the tester's (x, y) of an array cell.
+    def to_xy(self, row: Number, col: Number) -> tuple[Number, Number]:
+        """Return the tester's (x, y) of an array cell, or of a point between cells.
 
         >>> Frame(x0=4, y0=-3, dy=-1).to_xy(row=2, col=1)
         (5, -5)
@@ -260,12 +261,18 @@ def _checked_dies(dies: Any) -> DieGrid:
             f"Expected dies of an integer type, got {grid.dtype}. "
             "Convert to uint8 with 0 no die, 1 pass, 2 fail."
         )
-    if grid.min() < NO_DIE or grid.max() > FAIL:
+    if grid.max() > FAIL or (grid.dtype.kind == "i" and grid.min() < NO_DIE):
         raise WaferError(
             f"Expected dies with values 0 to 2, got {grid.min()} to {grid.max()}. "
             "Map them to 0 no die, 1 pass, 2 fail."
         )
-    return _frozen_grid(grid, np.uint8, "dies")
+    return _frozen_copy(grid, np.uint8)
+
+
+def _frozen_copy(array: npt.NDArray[Any], dtype: type[np.generic]) -> npt.NDArray[Any]:
+    frozen = np.array(array, dtype=dtype, order="C", copy=True)
+    frozen.setflags(write=False)
+    return frozen
 
 
 def _frozen_grid(grid: Any, dtype: type[np.generic], name: str) -> npt.NDArray[Any]:
@@ -281,9 +288,7 @@ def _frozen_grid(grid: Any, dtype: type[np.generic], name: str) -> npt.NDArray[A
             f"Expected {name} between {limits.min} and {limits.max}, "
             f"got {array.min()} to {array.max()}. Check the file's bin numbers."
         )
-    frozen = np.array(array, dtype=dtype, order="C", copy=True)
-    frozen.setflags(write=False)
-    return frozen
+    return _frozen_copy(array, dtype)
 
 
 def _same_fields(one: Any, other: Any) -> bool:
