@@ -28,6 +28,8 @@ MIN_SIDE: Final = 8
 """Smallest side of a synthetic wafer, in dies; below it no pattern has room."""
 _MOST_OVERLAP: Final = 0.5
 _LEAST_FAILS: Final = {"ring": 8, "center": 5, "scratch": 5, "particle": 5, "lithography": 5}
+_LEAST_SHARE: Final = 0.4
+"""Fails over dies of a drawn zone, below what a faint pattern gives but for bad luck."""
 _LEAST_GAIN: Final = {"etching": 0.75, "scratch": 1.5}
 """Contrast that a class needs, in units of `SynthConfig.min_contrast`: thin lines drown first."""
 _HIGHEST_DENSITY: Final = {"etching": 0.12, "random": 0.12, "lithography": 0.2}
@@ -213,7 +215,9 @@ def _stands_out(
 def _visible(candidate: _Placed, taxonomy: Taxonomy) -> bool:
     name = candidate.layer.name
     least = max(_LEAST_FAILS.get(name, 4), taxonomy.classes[taxonomy.channel(name)].min_dies)
-    return int(np.count_nonzero(candidate.fails & candidate.layer.zone)) >= least
+    failing = int(np.count_nonzero(candidate.fails & candidate.layer.zone))
+    share = failing / max(1, int(np.count_nonzero(candidate.layer.zone)))
+    return failing >= least and (name == "etching" or share >= _LEAST_SHARE)
 
 
 def _finish(

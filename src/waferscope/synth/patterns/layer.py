@@ -98,12 +98,14 @@ def blob_level(
     """
     stretch = min(stretch, max(1.0, (radius / grid.pitch) ** 2))
     power = float(rng.choice((1.2, 2.0, 2.0, 2.0, 4.0)))
-    level = ellipse_level(rng, grid, centre, stretch, power) / np.float32(radius)
+    level = ellipse_level(rng, grid, centre, stretch, power)
+    level /= np.float32(radius)
     knots = int(np.clip(2.5 / radius, 4, 16))
     bend = rng.uniform(0, 0.25) * smooth_noise(rng, grid.shape, knots)
     if radius > 4 * grid.pitch:
         bend += rng.uniform(0, 0.2) * smooth_noise(rng, grid.shape, int(min(40, 2.5 * knots)))
-    return (level / (1 + np.clip(bend, -0.5, 0.5))).astype(np.float32, copy=False)
+    level /= 1 + np.clip(bend, -0.5, 0.5)
+    return level
 
 
 def in_arc(grid: Grid, start: float, span: float) -> BoolGrid:

@@ -37,6 +37,8 @@ def draw_scratch(rng: np.random.Generator, scene: Scene) -> Layer | None:
             course = _beside(rng, grid, course) if parallel else _draw_course(rng, grid)
         width = int(rng.choice((1, 2, 3), p=(0.62, 0.28, 0.1)))
         row, col, strength = _lay(rng, scene, course, width)
+        if np.count_nonzero(grid.rim[row, col]) > 0.4 * row.size:
+            continue  # along the rim it could not be told from an edge
         if np.unique(row * grid.shape[1] + col).size >= max(5, 4 * width**2, 0.25 / grid.pitch):
             zone[row, col] = True
             np.maximum.at(prob, (row, col), strength)
