@@ -71,7 +71,15 @@ def test_prediction_does_not_keep_the_batch_alive(info: ModelInfo) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["pattern_probs", "embedding"])
+def test_probabilities_that_overshoot_are_held(info: ModelInfo) -> None:
+    raw = raw_batch()
+    raw.mask_probs[0, 0], raw.mask_probs[0, 1] = 1.0039, -0.0039
+    (prediction,) = build_predictions(raw, [WaferMap(DIES)], info, info.mask_thresholds)
+    assert prediction.probs[0].max() == 1.0
+    assert not prediction.probs[1].any()
+
+
+@pytest.mark.parametrize("name", ["mask_probs", "pattern_probs", "embedding"])
 def test_numbers_that_are_not_finite_are_refused(info: ModelInfo, name: str) -> None:
     raw = raw_batch()
     getattr(raw, name)[0, 3] = np.nan

@@ -58,7 +58,7 @@ def build_predictions(
     Masks, defects and metrics are left to the prediction, which computes them when asked.
     Raises ModelError when the graph returned numbers that are not finite.
     """
-    if not (np.isfinite(raw.pattern_probs).all() and np.isfinite(raw.embedding).all()):
+    if not all(np.isfinite(x).all() for x in (raw.mask_probs, raw.pattern_probs, raw.embedding)):
         raise ModelError.build(
             expected=f"finite numbers from the model at {info.path}",
             got="NaN or infinity",
@@ -84,5 +84,10 @@ def build_predictions(
 
 
 def _on_dies(canvas: FloatArray, wafer: WaferMap) -> FloatArray:
-    """Return [C, rows, cols] cut from the canvas, 0 where there is no die; never a view."""
-    return np.asarray(crop(canvas, wafer.shape) * (wafer.dies != NO_DIE), np.float32)
+    """Return [C, rows, cols] cut from the canvas, 0 where there is no die; never a view.
+
+    A quantised sigmoid may overshoot 1 by a rounding step, hence the clip.
+    """
+    probs = np.clip(crop(canvas, wafer.shape), 0.0, 1.0)
+    probs *= wafer.dies != NO_DIE
+    return probs
