@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waferscope.domain.prediction import Prediction
 
 from tests.infer.conftest import MakeWafer
 from tests.tiny_model import build_tiny_model
+from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import DieGrid, Reticle, WaferMap
 from waferscope.errors import InputError, ModelError
 from waferscope.infer import Predictor, load_predictor

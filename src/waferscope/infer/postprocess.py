@@ -88,6 +88,6 @@ def _on_dies(canvas: FloatArray, wafer: WaferMap) -> FloatArray:
 
     A quantised sigmoid may overshoot 1 by a rounding step, hence the clip.
     """
-    probs = np.clip(crop(canvas, wafer.shape), 0.0, 1.0)
+    probs: FloatArray = np.clip(crop(canvas, wafer.shape), 0.0, 1.0)
     probs *= wafer.dies != NO_DIE
     return probs
