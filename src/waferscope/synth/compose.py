@@ -69,8 +69,9 @@ def compose(rng: np.random.Generator, background: DieGrid, layers: Sequence[Dono
 
     Each donor is mirrored or turned at random so that the shape stays. Its pattern's fails are
     added; its other fails, and those to ignore, are not; dies that ``background`` lacks stay
-    away. A zone is where a donor's pattern is as dense as `derive_masks` asks of a real one, so
-    a background fail in its midst belongs to it, and ``masks`` are exact.
+    away, and so does a layer that would lose more than half of its dies by that. A zone is where
+    a donor's pattern is as dense as `derive_masks` asks of a real one, so a background fail in
+    its midst belongs to it, and ``masks`` are exact.
 
     Raises InputError for no or too many layers, another grid shape, two donors of one class, or
     ``random`` beside others.
@@ -79,22 +80,20 @@ def compose(rng: np.random.Generator, background: DieGrid, layers: Sequence[Dono
     present = background > 0
     fails = background == FAIL
     zones = np.zeros((len(DEFAULT_TAXONOMY.classes), *background.shape), dtype=np.bool_)
+    laid = set()
     for donor in layers:
         mask = _turned(rng, donor.mask) & present
+        if 2 * np.count_nonzero(mask) < np.count_nonzero(donor.mask):
+            continue
+        laid.add(donor.pattern)
         fails |= mask
         zones[DEFAULT_TAXONOMY.channel(donor.class_name)] = _zone(mask, present, donor)
-    dies = np.where(fails, np.uint8(FAIL), background)
-    found = (zones & fails).any(axis=(1, 2))
     names = DEFAULT_TAXONOMY.class_names
     return SynthWafer(
-        dies=dies,
+        dies=np.where(fails, np.uint8(FAIL), background),
         zones=zones,
-        classes=tuple(name for name, there in zip(names, found, strict=True) if there),
-        patterns=tuple(
-            label
-            for label in DEFAULT_TAXONOMY.patterns
-            if any(donor.pattern == label for donor in layers)
-        ),
+        classes=tuple(name for name, zone in zip(names, zones, strict=True) if zone.any()),
+        patterns=tuple(label for label in DEFAULT_TAXONOMY.patterns if label in laid),
     )
 
 

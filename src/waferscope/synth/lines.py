@@ -22,7 +22,7 @@ LENGTH: Final = 11
 """Length of the line filter, in dies."""
 SHORTEST: Final = 5
 """Dies that a filter cut by the rim must still cover, else it counts as this long."""
-ANGLES: Final = 16
+ANGLES: Final = 12
 SURROUNDINGS: Final = 4.4
 """Scale of the fail density that a line must beat, in dies."""
 SEED: Final = 0.50
@@ -102,7 +102,9 @@ def _kernels() -> tuple[FloatGrid, ...]:
     kernels = []
     for angle in np.arange(ANGLES) * np.pi / ANGLES:
         kernel = np.zeros((LENGTH, LENGTH), dtype=np.float32)
-        rows = np.rint(half + along * np.sin(angle)).astype(int)
-        kernel[rows, np.rint(half + along * np.cos(angle)).astype(int)] = 1
+        down, right = np.sin(angle), np.cos(angle)
+        reach = along / max(abs(down), abs(right))
+        rows, cols = np.rint(half + reach * down), np.rint(half + reach * right)
+        kernel[rows.astype(int), cols.astype(int)] = 1
         kernels.append(kernel)
     return tuple(kernels)
