@@ -81,7 +81,7 @@ class WaferFiles:
         from waferscope.io import read
 
         try:
-            wafers = read(path)
+            wafers = read(path, strict=self.strict)
         except WaferScopeError as error:
             if self.strict:
                 raise

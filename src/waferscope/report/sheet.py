@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,9 @@ from waferscope.synth import SynthWafer
 
 SIDE: Final = 148
 GAP: Final = 16
-CAPTION: Final = 36
+CAPTION: Final = 50
 LEGEND: Final = 44
+TESTED_FAIL: Final = "#46536A"
 INK: Final = "#16202E"
 SOFT: Final = "#556274"
 
@@ -73,13 +75,14 @@ def _draw_wafer(
     image: Image.Image, at: tuple[int, int], wafer: SynthWafer, taxonomy: Taxonomy
 ) -> None:
     box = die_box(wafer.dies)
-    for step, codes in enumerate((wafer.dies, class_codes(wafer.dies, wafer.masks))):
-        picture = _picture(codes[box], taxonomy).resize((SIDE - 4, SIDE - 4), _scaling(codes))
+    tested, explained = wafer.dies, class_codes(wafer.dies, wafer.masks)
+    for step, (codes, fail) in enumerate(((tested, TESTED_FAIL), (explained, FAIL_COLOR))):
+        picture = _picture(codes[box], taxonomy, fail).resize((SIDE - 4, SIDE - 4), _scaling(codes))
         image.paste(picture, (at[0] + 2, at[1] + step * SIDE + 2))
 
 
-def _picture(codes: Codes, taxonomy: Taxonomy) -> Image.Image:
-    colors = ["#FFFFFF", GOOD_COLOR, FAIL_COLOR, *(c.color for c in taxonomy.classes)]
+def _picture(codes: Codes, taxonomy: Taxonomy, fail: str) -> Image.Image:
+    colors = ["#FFFFFF", GOOD_COLOR, fail, *(c.color for c in taxonomy.classes)]
     palette = np.array([hex_to_rgb(color) for color in colors], dtype=np.uint8)
     return Image.fromarray(palette[shrink(codes)])
 
@@ -90,12 +93,10 @@ def _scaling(codes: Codes) -> Image.Resampling:
 
 
 def _caption(wafer: SynthWafer, taxonomy: Taxonomy) -> str:
-    """Return two lines: the grid, and the classes with their numbers."""
+    """Return up to three lines: the grid, and the classes with their numbers."""
     rows, cols = wafer.dies.shape
     names = [f"{taxonomy.channel(name) + 1} {name}" for name in wafer.classes]
-    shown = ", ".join(names) or "no pattern"
-    short = shown if len(shown) <= 27 else ", ".join(n[:6] for n in names)[:27]
-    return f"{rows} x {cols}\n{short}"
+    return "\n".join([f"{rows} x {cols}", *wrap(", ".join(names) or "no pattern", 26)[:2]])
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, taxonomy: Taxonomy, width: int) -> None:

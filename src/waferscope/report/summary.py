@@ -8,6 +8,7 @@ pictures of the worst few dozen, and nothing else.
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from waferscope.report.rows import WaferRow, build_row
 RADIAL_BINS = 12
 MAX_REMARKS = 200
 """Distinct notes and conflicts that are counted one by one; later ones are counted together."""
+FURTHER = "(further, different remarks)"
+EXAMPLES = 3
 
 
 @dataclass(slots=True)
@@ -89,6 +92,14 @@ class GridStack:
 
 
 @dataclass(slots=True)
+class Remark:
+    """A note or conflict: on how many wafers, and the first few of them by name."""
+
+    wafers: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class LotSummary:
     """Everything a lot report shows, and no per-die result beyond the gallery's pictures."""
 
@@ -106,8 +117,8 @@ class LotSummary:
     radial_fails: npt.NDArray[np.int64] = field(
         default_factory=lambda: np.zeros(RADIAL_BINS, dtype=np.int64)
     )
-    notes: Counter[str] = field(default_factory=Counter)
-    conflicts: Counter[str] = field(default_factory=Counter)
+    notes: dict[str, Remark] = field(default_factory=dict)
+    conflicts: dict[str, Remark] = field(default_factory=dict)
     tested_first: datetime | None = None
     tested_last: datetime | None = None
     _rows: list[tuple[float, int, WaferRow]] = field(default_factory=list)
@@ -159,15 +170,15 @@ def update(summary: LotSummary, prediction: Prediction) -> WaferRow:
     lot = summary.lots.setdefault(row.lot_id or "", LotCounts(len(row.class_names)))
     defects = np.zeros(len(row.class_names), dtype=np.int64)
     for defect in prediction.defects:
-        defects[prediction.taxonomy.channel(defect.class_name)] += 1
+        defects[defect.class_id - 1] += 1
     for counts in (summary.total, lot):
         _count(counts, row, defects)
     if row.product:
         summary.products[row.product] += 1
     summary.model_versions[row.model_version] += 1
     _stack(summary, prediction.wafer.dies)
-    _remark(summary.notes, row.notes)
-    _remark(summary.conflicts, row.conflicts)
+    _remark(summary.notes, row, dict.fromkeys(row.notes))
+    _remark(summary.conflicts, row, dict.fromkeys(map(_without_figures, row.conflicts)))
     _date(summary, prediction.wafer.tested_at)
     _keep_worst(summary, row, prediction)
     return row
@@ -209,10 +220,23 @@ def _stack(summary: LotSummary, dies: npt.NDArray[np.uint8]) -> None:
     summary.radial_fails += np.bincount(rings[dies[present] == FAIL], minlength=RADIAL_BINS)
 
 
-def _remark(counter: Counter[str], remarks: Iterable[str]) -> None:
-    for remark in remarks:
-        known = remark in counter or len(counter) < MAX_REMARKS
-        counter[remark if known else "(further, different remarks)"] += 1
+def _remark(remarks: dict[str, Remark], row: WaferRow, texts: Iterable[str]) -> None:
+    for text in texts:
+        known = text in remarks or len(remarks) < MAX_REMARKS
+        remark = remarks.setdefault(text if known else FURTHER, Remark())
+        remark.wafers += 1
+        if len(remark.examples) < EXAMPLES:
+            remark.examples.append(row.wafer_id or "unnamed")
+
+
+def _without_figures(conflict: str) -> str:
+    """Return a conflict without its counts and probabilities, so that like ones are one.
+
+    >>> _without_figures("12 dies are marked edge, but the wafer is not labelled Loc (0.31).")
+    'Dies are marked edge, but the wafer is not labelled Loc.'
+    """
+    text = re.sub(r" \(\d\.\d+\)", "", conflict)
+    return re.sub(r"^(1 die is|[\d,]+ dies are)\b", "Dies are", text)
 
 
 def _date(summary: LotSummary, tested_at: datetime | None) -> None:

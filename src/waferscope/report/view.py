@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from waferscope.domain.taxonomy import DefectClass, Taxonomy
 from waferscope.report.figures import VIRIDIS, Thumbnail, heat_uri, ink_on
 from waferscope.report.rows import WaferRow
-from waferscope.report.summary import LotCounts, LotSummary
+from waferscope.report.summary import LotCounts, LotSummary, Remark
 
 LOT_LIMIT = 25
+REMARK_LIMIT = 30
 LEVELS = ("critical", "medium", "low")
 
 
@@ -79,9 +80,9 @@ class View:
     columns: tuple[int, ...]
     total_dies: int
     wafers: int
-    conflicts: tuple[tuple[str, int], ...]
+    conflicts: tuple[tuple[str, Remark], ...]
     conflicted: int
-    notes: tuple[tuple[str, int], ...]
+    notes: tuple[tuple[str, Remark], ...]
 
 
 def build_view(summary: LotSummary, *, title: str | None = None) -> View:
@@ -110,9 +111,9 @@ def build_view(summary: LotSummary, *, title: str | None = None) -> View:
         columns=used,
         total_dies=total.dies,
         wafers=total.wafers,
-        conflicts=tuple(summary.conflicts.most_common(30)),
+        conflicts=_remarks(summary.conflicts),
         conflicted=total.conflicted,
-        notes=tuple(summary.notes.most_common(30)),
+        notes=_remarks(summary.notes),
     )
 
 
@@ -255,3 +256,9 @@ def _top_label(counts: LotCounts) -> str:
         return "none"
     label, count = min(counts.labels.items(), key=lambda item: (-item[1], item[0]))
     return f"{label} ({whole(count)})"
+
+
+def _remarks(remarks: Mapping[str, Remark]) -> tuple[tuple[str, Remark], ...]:
+    """Return the remarks on most wafers first, the longest tail left out."""
+    ranked = sorted(remarks.items(), key=lambda item: (-item[1].wafers, item[0]))
+    return tuple(ranked[:REMARK_LIMIT])
