@@ -20,7 +20,7 @@ step() { # name, command...
 step "ruff check" "$bin/ruff" check .
 step "ruff format" "$bin/ruff" format --check .
 step "mypy --strict" "$bin/mypy"
-step "import-linter" "$bin/lint-imports"
+step "import-linter" "$bin/lint-imports" --no-logo
 if [ "${1:-}" = lint ]; then exit 0; fi
 step "pytest" "$bin/python" -m pytest -q -n 2 --cov=waferscope --cov-report= --durations=10
 for room in "${measured[@]}"; do

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -35,10 +36,11 @@ HOUSE_TESTS = {
     "test_docs.py": "the documents",
 }
 
-# Spelled in halves, so that this page does not break its own rule.
+# Spelled in halves, so that this page does not break its own rules. A loop may count `now`.
 UNFINISHED = [
-    *("TO" + "DO", "FIX" + "ME", "HA" + "CK", "for" + " now", "NotImplemented" + "Error"),
-    *("except" + " Exception:", "except" + ":", "mark." + "xfail", "mark." + "skip("),
+    *("TO" + "DO", "FIX" + "ME", "HA" + "CK", "for" + r" now\b(?!, \w+ in )"),
+    *("except" + r"( Exception)?:", r"mark\." + "xfail", r"mark\." + r"skip\("),
+    "raise NotImplemented" + "Error",
 ]
 LEAKS = [
     *("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "file" + "://", "index" + "-url"),
@@ -197,9 +199,9 @@ def test_only_cli_and_ml_know_ml() -> None:
 @pytest.mark.parametrize("statement", ["import waferscope", "import waferscope.cli"])
 def test_importing_is_cheap(statement: str) -> None:
     code = f"{statement}; import sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    command = [sys.executable, "-c", code]
+    paths = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=paths)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded & HEAVY == set()
 
@@ -237,7 +239,7 @@ def test_nothing_is_left_unfinished() -> None:
         (name, word)
         for name, text in texts()
         for word in UNFINISHED
-        if re.search(rf"(?<!\w){re.escape(word)}", text) and not name.startswith("LICENSE")
+        if re.search(rf"(?<!\w){word}", text)
     ]
     assert found == []
 

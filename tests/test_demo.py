@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from scripts.build_demo_lot import MECHANISMS, SHAPE, WAFERS, build_slot, describe
 from waferscope import WaferMap, read
 
-DEMO = Path(__file__).resolve().parents[1] / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def test_predicting_needs_no_torch(tmp_path: Path) -> None:
         "from waferscope.cli import main\n"
         f"sys.exit(main(['predict', {str(DEMO)!r}, '--output', {str(tmp_path)!r}]))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    paths = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=paths)
     assert done.returncode == 0, done.stderr
     report = Path(done.stdout.strip().splitlines()[-1])
     assert report.suffix == ".html"
