@@ -21,6 +21,12 @@ MAX_SIDE: Final = 4096
 
 Notch = Literal["down", "left", "up", "right"]
 _TURNS: Final[dict[str, int]] = {"down": 0, "left": 1, "up": 2, "right": 3}
+_AFTER_TURN: Final[dict[str, Notch]] = {
+    "down": "right",
+    "left": "down",
+    "up": "left",
+    "right": "up",
+}
 
 DieGrid = npt.NDArray[np.uint8]
 BinGrid = npt.NDArray[np.uint16]
@@ -237,16 +243,21 @@ class WaferMap:
         """
         wafer = self
         for _ in range(_TURNS[self.notch]):
-            wafer = replace(
-                wafer,
-                dies=np.rot90(wafer.dies),
-                bins=None if wafer.bins is None else wafer.bins.turn(),
-                frame=wafer.frame.turn(wafer.shape),
-                reticle=None if wafer.reticle is None else wafer.reticle.turn(wafer.shape),
-                die_width_mm=wafer.die_height_mm,
-                die_height_mm=wafer.die_width_mm,
-            )
-        return replace(wafer, notch="down")
+            wafer = wafer.turn()
+        return wafer
+
+    def turn(self) -> Self:
+        """Return the map turned a quarter counter-clockwise; nothing is lost, `frame` follows."""
+        return replace(
+            self,
+            dies=np.rot90(self.dies),
+            bins=None if self.bins is None else self.bins.turn(),
+            frame=self.frame.turn(self.shape),
+            reticle=None if self.reticle is None else self.reticle.turn(self.shape),
+            die_width_mm=self.die_height_mm,
+            die_height_mm=self.die_width_mm,
+            notch=_AFTER_TURN[self.notch],
+        )
 
 
 def _checked_dies(dies: Any) -> DieGrid:
