@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -10,12 +10,26 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
 
 NECK: Final = 0.6
 """Two clusters are parted where the neck is below this share of the smaller one's half-width."""
 SMALLEST_CORE: Final = 2.5
 """Half-width, in dies, below which a bulge is noise of the outline, not a cluster."""
 _SQUARE: Final = np.ones((3, 3), np.uint8)
+
+
+class DieTable(NamedTuple):
+    """The dies of ``regions`` regions, int64 ``[n]`` each, in order of region, row and column.
+
+    Regions are numbered from 0, have a die each at least, and may share dies: those of two
+    classes do.
+    """
+
+    region: Ints
+    row: Ints
+    col: Ints
+    regions: int
 
 
 def label_regions(mask: Mask, closing: int = 0) -> tuple[int, Labels]:
@@ -31,11 +45,12 @@ def label_regions(mask: Mask, closing: int = 0) -> tuple[int, Labels]:
     image = np.ascontiguousarray(mask, dtype=np.uint8)
     if not closing:
         count, labels = cv2.connectedComponents(image, connectivity=8)
-        return count - 1, labels
+        return count - 1, np.asarray(labels, np.int32)
     # Every die grown to a square of closing + 1: squares touch exactly when the gap is bridged.
     square = np.ones((closing + 1, closing + 1), np.uint8)
     grown = cv2.dilate(image, square, anchor=(closing, closing))
-    count, labels = cv2.connectedComponents(grown, connectivity=8)
+    count, found = cv2.connectedComponents(grown, connectivity=8)
+    labels = np.asarray(found, np.int32)
     labels[image == 0] = 0
     return count - 1, labels
 
@@ -53,7 +68,8 @@ def split_touching(mask: Mask, min_dies: int = 1) -> tuple[int, Labels]:
     pad = 2
     solid = cv2.copyMakeBorder(mask.view(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT)
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, _SQUARE)
-    depth = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = np.asarray(distance, np.float32)
     if depth.max() < SMALLEST_CORE:
         return 1, whole
     count, cores = _cores(depth)

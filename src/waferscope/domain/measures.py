@@ -1,0 +1,206 @@
+"""Figures per defect and per wafer, computed for all defects at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.domain.grid import rho_theta
+from waferscope.domain.regions import DieTable
+from waferscope.domain.taxonomy import Taxonomy
+from waferscope.domain.wafermap import WaferMap
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+SeverityLevel = Literal["low", "medium", "critical"]
+
+EDGE_RHO = 0.8
+"""Where the edge zone starts, as a share of the wafer's radius."""
+QUADRANTS = ("upper_right", "upper_left", "lower_left", "lower_right")
+
+
+class DefectMeasures(NamedTuple):
+    """Figures of all regions, ``[regions]`` each; `Defect` says what they mean."""
+
+    area: Ints
+    centroid: Floats
+    perimeter: Ints
+    orientation_deg: Floats
+    rho_min: Floats
+    rho_max: Floats
+    theta_extent_deg: Floats
+
+
+def measure_defects(table: DieTable, dies: npt.NDArray[np.uint8]) -> DefectMeasures:
+    """Measure every region of ``table`` on the wafer ``dies`` uint8 ``[rows, cols]``."""
+    size = np.bincount(table.region, minlength=table.regions)
+
+    def mean(values: npt.NDArray[Any]) -> Floats:
+        return np.bincount(table.region, weights=values, minlength=table.regions) / size
+
+    row, col = mean(table.row), mean(table.col)
+    up, right = row[table.region] - table.row, table.col - col[table.region]
+    spread, lean = mean(right * right) - mean(up * up), 2 * mean(up * right)
+    longer = np.hypot(spread, lean) > 1e-9 * size  # else rounding, and no axis is the major one
+    turn = np.where(longer, np.arctan2(lean, spread), 0.0)
+    rho, theta = rho_theta(dies)
+    rho_of_die = rho[table.row, table.col].astype(np.float64)
+    rho_min, rho_max = np.full(table.regions, np.inf), np.zeros(table.regions)
+    np.minimum.at(rho_min, table.region, rho_of_die)
+    np.maximum.at(rho_max, table.region, rho_of_die)
+    return DefectMeasures(
+        area=size,
+        centroid=np.column_stack((row, col)),
+        perimeter=_perimeter(table),
+        orientation_deg=np.degrees(turn / 2) % 180.0 % 180.0,
+        rho_min=rho_min,
+        rho_max=rho_max,
+        theta_extent_deg=_theta_extent(table, rho_of_die, theta),
+    )
+
+
+def _perimeter(table: DieTable) -> Ints:
+    """Count the die edges that no two dies of a region share."""
+    width = int(table.col.max()) + 2
+    place = (table.region * (int(table.row.max()) + 2) + table.row) * width + table.col
+    beside = np.diff(place, append=-1) == 1
+    under = np.searchsorted(place, place + width)
+    below = place[np.minimum(under, place.size - 1)] == place + width
+    shared = beside.astype(np.int64) + below
+    inner = np.bincount(table.region, weights=shared, minlength=table.regions)
+    edges = 4 * np.bincount(table.region, minlength=table.regions) - 2 * inner
+    return edges.astype(np.int64)
+
+
+def _theta_extent(table: DieTable, rho: Floats, theta: npt.NDArray[np.float32]) -> Floats:
+    """Return the smallest arc, in degrees, that holds the die centres of each defect."""
+    gap = np.zeros(table.regions)
+    seen = rho > 0  # the die at the very centre has no direction
+    region = table.region[seen]
+    angle = np.degrees(theta[table.row[seen], table.col[seen]].astype(np.float64))
+    order = np.lexsort((angle, region))
+    region, angle = region[order], angle[order]
+    if region.size:
+        starts = np.flatnonzero(np.diff(region, prepend=-1))
+        step = np.diff(angle, append=0.0)
+        ends = np.append(starts[1:], region.size) - 1
+        step[ends] = angle[starts] + 360.0 - angle[ends]
+        np.maximum.at(gap, region, step)
+    gap[gap == 0.0] = 360.0
+    return 360.0 - gap
+
+
+def severity_score(coverage: float, classes: int, defects: int) -> float:
+    """Return the severity, 0 to 100, of a wafer that has lost a share ``coverage`` of its dies.
+
+    ``classes`` and ``defects`` count what was found. It needs no die size and no reference set.
+
+    >>> [round(severity_score(share, 1, 1)) for share in (0.02, 0.15, 0.25)]
+    [23, 62, 80]
+    """
+    if not defects:
+        return 0.0
+    lost = min(1.0, math.sqrt(coverage / 0.25))
+    kinds = min(1.0, max(classes - 1, 0) / 2)
+    number = min(1.0, (defects - 1) / 7)
+    return 100.0 * (0.8 * lost + 0.1 * kinds + 0.1 * number)
+
+
+def severity_level(severity: float) -> SeverityLevel:
+    """Return low below 40, medium below 80, critical from 80."""
+    # 100 * 0.8 is 80.0 exactly; the rounding keeps sums such as 70 + 10 from falling short of it.
+    score = round(severity, 9)
+    return "low" if score < 40.0 else "medium" if score < 80.0 else "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class WaferMetrics:
+    """Figures of one wafer; shares are of 1, and 0 for a wafer without a tested die.
+
+    ``counts``, ``affected_dies`` and ``yield_loss`` are per class of the taxonomy, in its order:
+    defects, dies in the mask, and these over all tested dies. A die of two classes counts in both
+    of them and once in ``affected`` and ``coverage`` (dies in any mask, and their share of the
+    tested ones). ``density_per_cm2`` is defects over the area of the tested dies, None when the
+    die size is unknown. ``edge_ratio`` and ``quadrant_shares`` say where the affected dies lie:
+    beyond 0.8 of the radius, and in which quadrant as drawn (a die on an axis counts half on
+    either side). ``dominant_class`` has the most affected dies. ``wafer_yield`` is None without a
+    tested die.
+    """
+
+    die_count: int
+    fail_count: int
+    wafer_yield: float | None
+    defect_count: int
+    affected: int
+    coverage: float
+    counts: dict[str, int]
+    affected_dies: dict[str, int]
+    yield_loss: dict[str, float]
+    density_per_cm2: float | None
+    edge_ratio: float
+    quadrant_shares: dict[str, float]
+    dominant_class: str | None
+    severity: float
+    severity_level: SeverityLevel
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready values."""
+        return asdict(self)
+
+
+def measure_wafer(
+    masks: Mask, counts: dict[str, int], wafer: WaferMap, taxonomy: Taxonomy
+) -> WaferMetrics:
+    """Return the figures of a wafer from its masks ``[C, rows, cols]`` and defects per class."""
+    dies, names = wafer.die_count, taxonomy.class_names
+    per_class = np.count_nonzero(masks, axis=(1, 2))
+    rows, cols = np.nonzero(masks.any(axis=0))
+    coverage = rows.size / dies if dies else 0.0
+    edge, quadrants = _places(rows, cols, wafer.dies)
+    total = sum(counts.values())
+    score = severity_score(coverage, sum(n > 0 for n in counts.values()), total)
+    density = None
+    if wafer.die_width_mm and wafer.die_height_mm and dies:
+        density = total * 100.0 / (dies * wafer.die_width_mm * wafer.die_height_mm)
+    return WaferMetrics(
+        die_count=dies,
+        fail_count=wafer.fail_count,
+        wafer_yield=wafer.wafer_yield if dies else None,
+        defect_count=total,
+        affected=int(rows.size),
+        coverage=coverage,
+        counts={name: counts.get(name, 0) for name in names},
+        affected_dies={name: int(n) for name, n in zip(names, per_class, strict=True)},
+        yield_loss={
+            name: float(n) / dies if dies else 0.0 for name, n in zip(names, per_class, strict=True)
+        },
+        density_per_cm2=density,
+        edge_ratio=edge,
+        quadrant_shares=quadrants,
+        dominant_class=names[int(per_class.argmax())] if rows.size else None,
+        severity=score,
+        severity_level=severity_level(score),
+    )
+
+
+def _places(rows: Ints, cols: Ints, dies: npt.NDArray[np.uint8]) -> tuple[float, dict[str, float]]:
+    """Return the share of the given dies in the edge zone and their share per quadrant."""
+    if not rows.size:
+        return 0.0, dict.fromkeys(QUADRANTS, 0.0)
+    rho, theta = (grid[rows, cols].astype(np.float64) for grid in rho_theta(dies))
+    # Sides are compared in float32's own precision: sin(pi) is not quite 0.
+    right = (1 + np.sign(np.round(rho * np.cos(theta), 6))) / 2
+    upper = (1 + np.sign(np.round(rho * np.sin(theta), 6))) / 2
+    shares = (
+        upper * right,
+        upper * (1 - right),
+        (1 - upper) * (1 - right),
+        (1 - upper) * right,
+    )
+    named = {name: float(share.mean()) for name, share in zip(QUADRANTS, shares, strict=True)}
+    return float((rho >= EDGE_RHO).mean()), named
