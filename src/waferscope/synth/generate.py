@@ -11,33 +11,16 @@ import numpy as np
 from waferscope.domain.taxonomy import Taxonomy
 from waferscope.domain.wafermap import FAIL, MAX_SIDE, PASS, DieGrid, Reticle, Source, WaferMap
 from waferscope.errors import InputError
-from waferscope.synth.background import Background, draw_background, draw_density
+from waferscope.synth.background import draw_background, draw_density
 from waferscope.synth.config import SynthConfig
-from waferscope.synth.grid import OUTLINES, BoolGrid, FloatGrid, Grid, build_grid, draw_present
-from waferscope.synth.patterns import (
-    DRAWERS,
-    RANDOM_SHARE,
-    Layer,
-    Scene,
-    angular_cover,
-    draw_random,
-    draw_reticle,
-)
+from waferscope.synth.grid import OUTLINES, BoolGrid, Grid, build_grid, draw_present
+from waferscope.synth.patterns import Scene, angular_cover, draw_reticle
+from waferscope.synth.place import Placed, place
 
 MIN_SIDE: Final = 8
 """Smallest side of a synthetic wafer, in dies; below it no pattern has room."""
-_MOST_OVERLAP: Final = 0.5
-_LEAST_FAILS: Final = {"ring": 8, "center": 5, "scratch": 5, "particle": 5, "lithography": 5}
-_LEAST_SHARE: Final = 0.4
-"""Fails over dies of a drawn zone, below what a faint pattern gives but for bad luck."""
-_LEAST_GAIN: Final = {"etching": 0.75, "scratch": 1.5}
-"""Contrast that a class needs, in units of `SynthConfig.min_contrast`: thin lines drown first."""
 _HIGHEST_DENSITY: Final = {"etching": 0.12, "random": 0.12, "lithography": 0.2}
 """Background under which a class can still be told; lower ones are drawn up to it."""
-_LEAST_SIGMAS: Final = 4.0
-"""Fails that a zone must gain, in standard deviations of those it would have anyway."""
-_LATTICE_SHARE: Final = 0.25
-"""Fails of a field lattice over those of the background, at least, for it to be seen."""
 _NEAR_FULL: Final = 0.8
 
 
@@ -97,7 +80,7 @@ def build_wafer(
     """
     config = config or SynthConfig()
     grid = build_grid(_checked(shape) if shape else _draw_shape(rng, config), _outline(rng))
-    wanted = _draw_classes(rng, config) if classes is None else tuple(classes)
+    wanted = _draw_classes(rng, config) if classes is None else tuple(dict.fromkeys(classes))
     for name in wanted:
         config.taxonomy.channel(name)
     scene = Scene(
@@ -112,7 +95,7 @@ def build_wafer(
         if name in _HIGHEST_DENSITY:
             density = min(density, rng.uniform(0, _HIGHEST_DENSITY[name]))
     background = draw_background(rng, grid, scene.present, density)
-    placed = _place(rng, scene, background, wanted)
+    placed = place(rng, scene, background, wanted)
     fails = background.fails.copy()
     for layer in placed:
         fails |= layer.fails
@@ -120,108 +103,8 @@ def build_wafer(
     return _finish(scene, placed, fails, scene.reticle if known else None)
 
 
-@dataclass(frozen=True, eq=False)
-class _Placed:
-    """A layer that found its place, and the fails drawn from it."""
-
-    layer: Layer
-    fails: BoolGrid
-
-
-def _place(
-    rng: np.random.Generator, scene: Scene, background: Background, wanted: Sequence[str]
-) -> list[_Placed]:
-    """Return a layer per wanted class that a person could tell; gradients first, random last."""
-    order = [name for name in rng.permutation(list(wanted)) if name in DRAWERS] if wanted else []
-    order.sort(key=lambda name: name != "etching")
-    placed: list[_Placed] = []
-    for name in order:
-        for _ in range(scene.config.tries):
-            layer = DRAWERS[name](rng, scene)
-            if layer is None or not _clear(layer, placed, background, scene.config):
-                continue
-            candidate = _Placed(layer, _sample(rng, layer.prob))
-            if _visible(candidate, scene.config.taxonomy):
-                placed.append(candidate)
-                break
-    if "random" in wanted:
-        taken = np.zeros(scene.grid.shape, dtype=bool)
-        for one in placed:
-            taken |= one.layer.zone
-        for _ in range(scene.config.tries):
-            layer = draw_random(rng, scene, taken, 0.6 if placed else 1.0)
-            candidate = _Placed(layer, _sample(rng, layer.prob))
-            if not layer.zone.any() or candidate.fails[layer.zone].mean() < RANDOM_SHARE:
-                continue
-            if _none_hidden(layer, placed, background, scene.config):
-                return [*placed, candidate]
-    return placed
-
-
-def _sample(rng: np.random.Generator, prob: FloatGrid) -> BoolGrid:
-    fails: BoolGrid = rng.random(prob.shape, dtype=np.float32) < prob
-    return fails
-
-
-def _clear(
-    layer: Layer, placed: Sequence[_Placed], background: Background, config: SynthConfig
-) -> bool:
-    """Whether the zone stands out from what lies under it, and hides none placed before."""
-    others = [one.layer for one in placed]
-    if not _stands_out(layer, others, background, config):
-        return False
-    for other in others:
-        pair = {layer.name, other.name}
-        common = np.count_nonzero(layer.zone & other.zone)
-        smaller = min(np.count_nonzero(layer.zone), np.count_nonzero(other.zone))
-        if pair == {"center", "ring"} and common:
-            return False
-        if "etching" not in pair and common > _MOST_OVERLAP * smaller:
-            return False
-    return _none_hidden(layer, placed, background, config)
-
-
-def _none_hidden(
-    layer: Layer, placed: Sequence[_Placed], background: Background, config: SynthConfig
-) -> bool:
-    """Whether all layers placed before still stand out beside a new one."""
-    others = [one.layer for one in placed]
-    return all(
-        _stands_out(other, [*others[:index], *others[index + 1 :], layer], background, config)
-        for index, other in enumerate(others)
-    )
-
-
-def _stands_out(
-    layer: Layer, others: Sequence[Layer], background: Background, config: SynthConfig
-) -> bool:
-    zone = layer.zone
-    if not zone.any():
-        return False
-    passing = 1.0 - background.prob[zone]
-    for other in others:
-        passing = passing * (1.0 - other.prob[zone])
-    gained = float((passing * layer.prob[zone]).mean())
-    if gained < config.min_contrast * _LEAST_GAIN.get(layer.name, 1.0):
-        return False
-    dies, anyway = passing.size, float((1.0 - passing).sum())
-    if gained * dies < 2 + _LEAST_SIGMAS * np.sqrt(anyway):
-        return False
-    if layer.name != "lithography":
-        return True
-    return gained * dies >= _LATTICE_SHARE * float(background.prob.sum())
-
-
-def _visible(candidate: _Placed, taxonomy: Taxonomy) -> bool:
-    name = candidate.layer.name
-    least = max(_LEAST_FAILS.get(name, 4), taxonomy.classes[taxonomy.channel(name)].min_dies)
-    failing = int(np.count_nonzero(candidate.fails & candidate.layer.zone))
-    share = failing / max(1, int(np.count_nonzero(candidate.layer.zone)))
-    return failing >= least and (name == "etching" or share >= _LEAST_SHARE)
-
-
 def _finish(
-    scene: Scene, placed: Sequence[_Placed], fails: BoolGrid, reticle: Reticle | None
+    scene: Scene, placed: Sequence[Placed], fails: BoolGrid, reticle: Reticle | None
 ) -> SynthWafer:
     taxonomy = scene.config.taxonomy
     zones = np.zeros((len(taxonomy.classes), *scene.grid.shape), dtype=bool)

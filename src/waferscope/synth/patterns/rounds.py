@@ -75,7 +75,9 @@ def draw_particle(rng: np.random.Generator, scene: Scene) -> Layer | None:
         blob = (level < 1) & scene.present
         size, off = _size_and_offset(grid, blob)
         enough = np.count_nonzero(blob) >= (2 * _LEAST_CLUSTER if zone.any() else _LEAST_CLUSTER)
-        if enough and 0.05 <= size <= 0.35 and off > 0.31 and not hugs_rim(grid, blob):
+        if not enough or (blob & zone).any() or hugs_rim(grid, blob):
+            continue
+        if 0.05 <= size <= 0.35 and off > 0.31:
             zone |= blob
             np.minimum(best, level, out=best)
     return solid_layer(rng, scene, "particle", zone, best) if zone.any() else None

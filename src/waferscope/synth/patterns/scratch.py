@@ -66,7 +66,7 @@ def _draw_course(rng: np.random.Generator, grid: Grid) -> _Course:
 
 
 def _beside(rng: np.random.Generator, grid: Grid, course: _Course) -> _Course:
-    apart = rng.choice((-1, 1)) * rng.uniform(max(0.06, 3 * grid.pitch), 0.5)
+    apart = rng.choice((-1, 1)) * rng.uniform(min(0.4, max(0.06, 3 * grid.pitch)), 0.5)
     along = rng.uniform(-0.3, 0.3)
     cos, sin = np.cos(course.heading), np.sin(course.heading)
     return _Course(
