@@ -31,24 +31,16 @@ def test_present_classes_come_with_most_dies_first() -> None:
     assert [name for name, _ in row.present] == ["center", "edge"]
 
 
-def test_flat_columns_have_one_per_class() -> None:
+def test_severity_follows_the_lost_dies() -> None:
     row = build_row(build_prediction(CENTER, ["Center"], wafer_id="W1", lot_id="L", notes=("a",)))
-    columns = row.to_dict()
-    assert columns["wafer_id"] == "W1"
-    assert columns["lot_id"] == "L"
-    assert columns["center_dies"] == 9
-    assert columns["edge_dies"] == 0
-    assert columns["labels"] == "Center"
-    assert columns["label_probabilities"] == "0.9000"
-    assert columns["notes"] == "a"
-    assert columns["severity"] == pytest.approx(80 * (9 / row.die_count / 0.25) ** 0.5, abs=0.01)
-    assert columns["severity_level"] == "low"
+    assert row.severity == pytest.approx(80 * (9 / row.die_count / 0.25) ** 0.5)
+    assert row.severity_level == "low"
+    assert (row.wafer_id, row.lot_id, row.notes) == ("W1", "L", ("a",))
 
 
 def test_a_wafer_without_dies_has_no_yield() -> None:
     row = build_row(build_prediction(dies=np.zeros((5, 5), dtype=np.uint8)))
     assert math.isnan(row.wafer_yield)
-    assert row.to_dict()["yield"] is None
     assert list(row.present) == []
     assert row.severity == 0
 
@@ -56,4 +48,4 @@ def test_a_wafer_without_dies_has_no_yield() -> None:
 def test_conflicts_are_carried() -> None:
     row = build_row(build_prediction(CENTER, []))
     assert len(row.conflicts) == 1
-    assert "center" in row.to_dict()["conflicts"]
+    assert "center" in row.conflicts[0]

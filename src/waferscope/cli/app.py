@@ -71,11 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(command, prog_name="waferscope", standalone_mode=False)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        say_error("stopped.")
-        return EXIT_INTERRUPT
-    except typer.Abort:
-        return EXIT_INTERRUPT
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPT
     except BrokenPipeError:
         return _close_stdout()
     except SystemExit as stop:
@@ -84,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _explain(error)
+    if code == EXIT_INTERRUPT:
+        say_error("stopped.")
     return code if isinstance(code, int) else 0
 
 

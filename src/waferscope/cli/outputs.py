@@ -6,7 +6,6 @@ whole, under their names, when everything is done; overlays appear one by one.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +28,6 @@ FORMATS: Final = {
     "html": "report.html",
 }
 """Formats, and the file or folder that each makes."""
-LONGEST_NAME: Final = 80
-_DEVICE_NAMES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
@@ -103,16 +100,6 @@ def open_outputs(folder: Path, formats: tuple[str, ...]) -> Iterator[Results]:
     results.finish()
 
 
-def safe_name(text: str) -> str:
-    """Return a file name made of a wafer's name: no folders, no oddities, not too long.
-
-    >>> safe_name("../../etc/passwd"), safe_name("LOT 7/W01"), safe_name("")
-    ('etc_passwd', 'LOT_7_W01', 'wafer')
-    """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:LONGEST_NAME].strip("._-")
-    return f"_{name}" if _DEVICE_NAMES.fullmatch(name) else name or "wafer"
-
-
 def _open(name: str, path: Path) -> Output:
     from waferscope.io import WRITERS
 
@@ -131,12 +118,10 @@ class _File:
         self._rows.append(self._writer.row(prediction))
 
     def finish(self) -> None:
-        from waferscope.report.files import whole_file
+        from waferscope.io.files import write_whole
 
         if self._writer.join is not None:
-            data = self._writer.join(self._rows)
-            with whole_file(self._path) as draft:
-                draft.write_bytes(data)
+            write_whole(self._path, self._writer.join(self._rows))
 
 
 class _Folder:
@@ -148,7 +133,7 @@ class _Folder:
         path.mkdir(parents=True, exist_ok=True)
 
     def add(self, prediction: Prediction) -> None:
-        from waferscope.report.files import whole_file
+        from waferscope.io.files import safe_name, write_whole
 
         wafer = prediction.wafer
         parts = [part for part in (wafer.lot_id, wafer.wafer_id) if part]
@@ -156,8 +141,8 @@ class _Folder:
         self._used[stem.lower()] += 1
         number = self._used[stem.lower()]
         name = stem if number == 1 else f"{stem}~{number}"
-        with whole_file(self._path / f"{name}{self._writer.extensions[0]}") as draft:
-            draft.write_bytes(self._writer.row(prediction))
+        path = self._path / f"{name}{self._writer.extensions[0]}"
+        write_whole(path, self._writer.row(prediction))
 
     def finish(self) -> None:
         """Nothing: every file is written already."""

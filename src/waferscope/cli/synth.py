@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from waferscope.cli import console
+from waferscope.cli.synthetic import check_suffix, write_synthetic
+from waferscope.errors import InputError
 
 if TYPE_CHECKING:
     from waferscope.synth import SynthWafer
@@ -38,12 +40,15 @@ def synth(
 
     Example: waferscope synth --count 500 --seed 7 --classes edge,scratch --output wafers.npz
     """
-    from waferscope.errors import InputError
+    from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 
     if output is None and sheet is None:
         raise InputError(
             "Expected --output or --sheet, got neither. Name a file for the wafers or the picture."
         )
+    if output is not None:
+        check_suffix(output)
+    class_names = DEFAULT_TAXONOMY.class_names
     wanted = None if classes is None else tuple(c.strip() for c in classes.split(",") if c.strip())
     made = _build(seed, count, wanted, parse_shape(shape))
     if sheet is not None:
@@ -52,7 +57,7 @@ def synth(
         write_sheet(made[:SHEET_WAFERS], sheet)
         console.print_line(str(sheet))
     if output is not None:
-        _write(made, output, seed)
+        write_synthetic(made, output, prefix=f"synth-{seed}", class_names=class_names)
         console.print_line(str(output))
 
 
@@ -62,8 +67,6 @@ def parse_shape(text: str | None) -> tuple[int, int] | None:
     >>> parse_shape("64x48")
     (64, 48)
     """
-    from waferscope.errors import InputError
-
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text.strip())
@@ -88,9 +91,3 @@ def _build(
             rng = np.random.default_rng((seed, index))
             made.append(build_wafer(rng, shape=shape, classes=classes))
     return made
-
-
-def _write(made: list[SynthWafer], output: Path, seed: int) -> None:
-    from waferscope.cli.outputs import write_synthetic
-
-    write_synthetic(made, output, seed)

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from waferscope import __version__
 from waferscope.domain.prediction import Prediction
 from waferscope.errors import InputError
-from waferscope.report.files import whole_file
+from waferscope.io.files import write_whole
 from waferscope.report.summary import LotSummary, summarise
 from waferscope.report.view import build_view, percent, rate, whole
 
@@ -35,8 +35,7 @@ def write_html(
 def write_summary(summary: LotSummary, path: str | Path, *, title: str | None = None) -> None:
     """Write the report of a summary gathered before; see `write_html`."""
     text = render(summary, title=title, now=datetime.now(UTC))
-    with whole_file(path) as draft:
-        draft.write_text(text, encoding="utf-8", errors="replace")
+    write_whole(Path(path), text.encode("utf-8", errors="replace"))
 
 
 def render(summary: LotSummary, *, title: str | None, now: datetime) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,31 +43,6 @@ class WaferRow:
         """Class names with at least one die, and their dies, most dies first."""
         pairs = [(n, d) for n, d in zip(self.class_names, self.class_dies, strict=True) if d]
         return iter(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return flat columns for a table: names, yield, labels, severity, dies per class."""
-        columns: dict[str, Any] = {
-            "wafer_id": self.wafer_id,
-            "lot_id": self.lot_id or "",
-            "product": self.product or "",
-            "rows": self.rows,
-            "cols": self.cols,
-            "dies": self.die_count,
-            "fails": self.fail_count,
-            "yield": None if np.isnan(self.wafer_yield) else round(self.wafer_yield, 6),
-            "labels": ";".join(name for name, _ in self.labels),
-            "label_probabilities": ";".join(f"{p:.4f}" for _, p in self.labels),
-            "defects": self.defect_count,
-            "severity": round(self.severity, 2),
-            "severity_level": self.severity_level,
-            "defect_dies": self.lost_dies,
-        }
-        for name, dies in zip(self.class_names, self.class_dies, strict=True):
-            columns[f"{name}_dies"] = dies
-        columns["conflicts"] = "; ".join(self.conflicts)
-        columns["notes"] = "; ".join(self.notes)
-        columns["model_version"] = self.model_version
-        return columns
 
 
 def build_row(prediction: Prediction) -> WaferRow:

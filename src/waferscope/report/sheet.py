@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from waferscope.errors import InputError
+from waferscope.io.files import write_whole
 from waferscope.report.figures import (
     FAIL_COLOR,
     GOOD_COLOR,
@@ -22,7 +24,6 @@ from waferscope.report.figures import (
     ink_on,
     shrink,
 )
-from waferscope.report.files import whole_file
 from waferscope.synth import SynthWafer
 
 SIDE: Final = 148
@@ -47,8 +48,9 @@ def write_sheet(
     InputError for no wafer.
     """
     image = draw_sheet(wafers, columns=columns, taxonomy=taxonomy)
-    with whole_file(path) as draft:
-        image.quantize(64, dither=Image.Dither.NONE).save(draft, "PNG", optimize=True)
+    buffer = io.BytesIO()
+    image.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    write_whole(Path(path), buffer.getvalue())
 
 
 def draw_sheet(

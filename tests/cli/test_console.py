@@ -1,0 +1,52 @@
+"""Printing: plain text stays plain, and names cannot steer the terminal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waferscope.cli import console
+
+
+@given(st.text())
+def test_clean_text_is_printable_and_as_long(text: str) -> None:
+    shown = console.clean(text)
+    assert len(shown) == len(text)
+    assert all(c.isprintable() or c in "\u2028\u2029" or c.isspace() for c in shown) or any(
+        not c.isprintable() for c in text
+    )
+    assert "\x1b" not in shown
+    assert "\n" not in shown
+
+
+def test_tables_show_markup_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_table([("wafer", "left")], [["[red]W1[/red]"], ["a\x1b[2Jb"]], "2 wafers")
+    out = capsys.readouterr().out
+    assert "[red]W1[/red]" in out
+    assert "a?[2Jb" in out
+    assert out.rstrip().endswith("2 wafers")
+
+
+def test_errors_and_warnings_are_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say_error("Expected [x]\n  got y. " + "long " * 60)
+    console.say_warning("skipped")
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("error: Expected [x] got y.")
+    assert lines[1] == "warning: skipped"
+
+
+def test_lines_are_never_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "a/" * 200
+    console.print_line(path)
+    assert capsys.readouterr().out == path + "\n"
+
+
+def test_progress_is_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress() as bar:
+        task = bar.add_task("predict", total=None)
+        bar.update(task, advance=1, total=3)
+    assert capsys.readouterr() == ("", "")

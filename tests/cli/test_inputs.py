@@ -1,0 +1,79 @@
+"""Finding and reading files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import WriteNpz
+from waferscope.cli.inputs import WaferFiles, find_files
+from waferscope.errors import FormatError, InputError
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"not a wafer")
+
+
+def test_files_folders_and_globs_each_file_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.csv", "b.csv", "sub/c.csv", "sub/.hidden", ".git/d", "e.txt")
+    found = find_files([str(tmp_path / "*.csv"), str(tmp_path), str(tmp_path / "a.csv")])
+    assert [p.relative_to(tmp_path).as_posix() for p in found] == [
+        "a.csv",
+        "b.csv",
+        "e.txt",
+        "sub/c.csv",
+    ]
+
+
+def test_a_double_star_goes_down(tmp_path: Path) -> None:
+    touch(tmp_path, "x/y/a.csv", "x/b.csv")
+    assert len(find_files([str(tmp_path / "**" / "*.csv")])) == 2
+
+
+def test_a_file_named_like_a_glob_is_taken_by_its_name(tmp_path: Path) -> None:
+    touch(tmp_path, "lot[1].csv")
+    assert find_files([str(tmp_path / "lot[1].csv")]) == [tmp_path / "lot[1].csv"]
+
+
+def test_hidden_files_can_be_named(tmp_path: Path) -> None:
+    touch(tmp_path, ".a.csv")
+    assert find_files([str(tmp_path / ".a.csv")]) == [tmp_path / ".a.csv"]
+
+
+def test_nothing_found_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="a folder with files"):
+        find_files([str(tmp_path / "empty")])
+    with pytest.raises(InputError, match="a file, folder or glob"):
+        find_files([str(tmp_path / "*.stdf")])
+
+
+def test_bad_files_are_counted_and_the_rest_read(tmp_path: Path, write_npz: WriteNpz) -> None:
+    touch(tmp_path, "b.bad")
+    good = [write_npz(tmp_path / f"{name}.npz", "clean", "edge") for name in "ac"]
+    files = WaferFiles([good[0], tmp_path / "b.bad", good[1]])
+    assert files.expected is None
+    assert [wafer.wafer_id for wafer in files] == ["clean-0", "edge-1"] * 2
+    assert files.skipped == [tmp_path / "b.bad"]
+    assert files.expected == 4
+
+
+def test_strict_stops_at_the_bad_file(tmp_path: Path) -> None:
+    touch(tmp_path, "b.bad")
+    with pytest.raises(FormatError):
+        list(WaferFiles([tmp_path / "b.bad"], strict=True))
+
+
+def test_the_limit_counts_wafers_and_leaves_later_files_unread(
+    tmp_path: Path, write_npz: WriteNpz
+) -> None:
+    first = write_npz(tmp_path / "a.npz", "clean", "edge")
+    second = write_npz(tmp_path / "b.npz", "clean", "edge")
+    files = WaferFiles([first, second, tmp_path / "missing"], limit=3)
+    assert len(list(files)) == 3
+    assert files.expected == 3
+    assert files.skipped == []
