@@ -176,8 +176,8 @@ def test_evidence_is_a_poisson_likelihood_ratio(rng: np.random.Generator) -> Non
 
 
 def test_hand_checked_wafers(shared_data: Path) -> None:
-    """Pooled die IoU per class; measured: edge .95 center .96 ring .95 scratch .89 particle .96."""
-    least = {"edge": 0.93, "center": 0.94, "ring": 0.92, "scratch": 0.86, "particle": 0.93}
+    """Pooled die IoU per class; measured: edge .95 center .96 ring .95 scratch .90 particle .96."""
+    least = {"edge": 0.93, "center": 0.94, "ring": 0.92, "scratch": 0.87, "particle": 0.93}
     hits, union = np.zeros((2, len(DEFAULT_TAXONOMY.classes)), dtype=np.int64)
     for dies, label, truth, unscored in checked_wafers(shared_data / "wm811k"):
         masks, _ = derive_masks(dies, label)

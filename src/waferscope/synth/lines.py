@@ -25,7 +25,7 @@ SHORTEST: Final = 5
 ANGLES: Final = 12
 SURROUNDINGS: Final = 4.4
 """Scale of the fail density that a line must beat, in dies."""
-SEED: Final = 0.50
+SEED: Final = 0.45
 """A line's filter beats that density by this much somewhere."""
 GROW: Final = 0.30
 """It goes on while it beats it by this much."""
@@ -33,6 +33,8 @@ FRINGE: Final = 0.10
 """Dies beside the line, at its ends and across its width, beat it by this much."""
 SHARE: Final = 0.2
 """Lines with fewer dies than this share of the longest are second structures."""
+SOLID: Final = 0.3
+"""A run with more than this share of its dies amid fails on all sides is a blob."""
 RIM_ANGLE: Final = np.deg2rad(25.0)
 """Outermost dies in line with the rim, to this angle, are edge fails rather than a scratch."""
 
@@ -40,7 +42,7 @@ RIM_ANGLE: Final = np.deg2rad(25.0)
 def find_lines(dies: DieGrid) -> tuple[Mask, Mask]:
     """Return ``(lines, unsure)``, bool ``[rows, cols]``: failing dies on the clear lines.
 
-    Unsure are the dies of lines too short to be sure of, and those along the rim.
+    Unsure are the dies of blobs, of lines too short to be sure of, and of those along the rim.
     """
     fails, present = dies == FAIL, dies > 0
     contrast, angle = line_contrast(fails, present)
@@ -55,9 +57,12 @@ def find_lines(dies: DieGrid) -> tuple[Mask, Mask]:
     peak = np.zeros(count)
     np.maximum.at(peak, labels.ravel(), contrast.ravel())
     inner = np.bincount(labels.ravel(), (depth > 2).ravel(), count)
+    solid = cv2.erode(fails.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    thick = np.bincount(labels.ravel(), solid.ravel(), count) > SOLID * np.bincount(labels.ravel())
     good = (peak > SEED) & (inner > 2)
     good[0] = False
-    keep = good & (inner >= SHARE * np.max(inner * good))
+    slim = good & ~thick
+    keep = slim & (inner >= SHARE * np.max(inner * slim))
     core = keep[labels]
     beside = cv2.dilate(core.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     lines = core | (fails & beside & ~along_rim & (contrast > FRINGE))
