@@ -11,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from shapely.geometry import MultiPolygon, Polygon, mapping
+from shapely.geometry import MultiPolygon, Polygon
 
 from waferscope.domain.measures import DefectMeasures, measure_defects
 from waferscope.domain.millimetres import to_mm
-from waferscope.domain.polygons import build_polygon, build_polygons
+from waferscope.domain.polygons import build_polygon, build_polygons, to_geojson
 from waferscope.domain.regions import DieTable, Labels, label_regions, split_touching
 from waferscope.domain.taxonomy import DefectClass, Taxonomy
 from waferscope.domain.wafermap import WaferMap
@@ -112,7 +112,7 @@ class Defect:
             "theta_extent_deg": self.theta_extent_deg,
             "confidence": self.confidence,
         }
-        return plain | {"polygon": mapping(self.polygon)} if polygon else plain
+        return plain | {"polygon": to_geojson(self.polygon)} if polygon else plain
 
 
 def find_defects(

@@ -20,10 +20,18 @@ def rho_theta(dies: npt.NDArray[np.uint8]) -> tuple[FloatGrid, FloatGrid]:
     >>> float(rho[1, 1]), round(float(rho[0, 1]), 3), round(float(theta[0, 1]), 3)
     (0.0, 0.667, 1.571)
     """
+    up, right = unit_axes(dies)
+    y, x = up[:, None], right[None, :]
+    return np.hypot(y, x), np.arctan2(y, x)
+
+
+def unit_axes(dies: npt.NDArray[np.uint8]) -> tuple[FloatGrid, FloatGrid]:
+    """Return y (upwards) of every row and x (to the right) of every column, float32 each.
+
+    They run from -1 to 1 over the box of ``dies > 0``, as in `rho_theta`.
+    """
     present = dies > 0
-    y = -_unit_axis(np.any(present, axis=1))[:, None]
-    x = _unit_axis(np.any(present, axis=0))[None, :]
-    return np.hypot(y, x), np.arctan2(y + 0.0, x)
+    return 0.0 - _unit_axis(np.any(present, axis=1)), _unit_axis(np.any(present, axis=0))
 
 
 def _unit_axis(occupied: npt.NDArray[np.bool_]) -> FloatGrid:

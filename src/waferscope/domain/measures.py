@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.grid import rho_theta
+from waferscope.domain.grid import unit_axes
 from waferscope.domain.regions import DieTable
 from waferscope.domain.taxonomy import Taxonomy
 from waferscope.domain.wafermap import WaferMap
@@ -48,11 +48,12 @@ def measure_defects(table: DieTable, dies: npt.NDArray[np.uint8]) -> DefectMeasu
     spread, lean = mean(right * right) - mean(up * up), 2 * mean(up * right)
     longer = np.hypot(spread, lean) > 1e-9 * size  # else rounding, and no axis is the major one
     turn = np.where(longer, np.arctan2(lean, spread), 0.0)
-    rho, theta = rho_theta(dies)
-    rho_of_die = rho[table.row, table.col].astype(np.float64)
+    y_of_row, x_of_col = unit_axes(dies)
+    y, x = y_of_row[table.row], x_of_col[table.col]
+    rho = np.hypot(y, x).astype(np.float64)
     rho_min, rho_max = np.full(table.regions, np.inf), np.zeros(table.regions)
-    np.minimum.at(rho_min, table.region, rho_of_die)
-    np.maximum.at(rho_max, table.region, rho_of_die)
+    np.minimum.at(rho_min, table.region, rho)
+    np.maximum.at(rho_max, table.region, rho)
     return DefectMeasures(
         area=size,
         centroid=np.column_stack((row, col)),
@@ -60,7 +61,7 @@ def measure_defects(table: DieTable, dies: npt.NDArray[np.uint8]) -> DefectMeasu
         orientation_deg=np.degrees(turn / 2) % 180.0 % 180.0,
         rho_min=rho_min,
         rho_max=rho_max,
-        theta_extent_deg=_theta_extent(table, rho_of_die, theta),
+        theta_extent_deg=_theta_extent(table, rho, np.degrees(np.arctan2(y, x))),
     )
 
 
@@ -77,12 +78,11 @@ def _perimeter(table: DieTable) -> Ints:
     return edges.astype(np.int64)
 
 
-def _theta_extent(table: DieTable, rho: Floats, theta: npt.NDArray[np.float32]) -> Floats:
+def _theta_extent(table: DieTable, rho: Floats, degrees: npt.NDArray[np.float32]) -> Floats:
     """Return the smallest arc, in degrees, that holds the die centres of each defect."""
     gap = np.zeros(table.regions)
     seen = rho > 0  # the die at the very centre has no direction
-    region = table.region[seen]
-    angle = np.degrees(theta[table.row[seen], table.col[seen]].astype(np.float64))
+    region, angle = table.region[seen], degrees[seen].astype(np.float64)
     order = np.lexsort((angle, region))
     region, angle = region[order], angle[order]
     if region.size:
@@ -192,10 +192,9 @@ def _places(rows: Ints, cols: Ints, dies: npt.NDArray[np.uint8]) -> tuple[float,
     """Return the share of the given dies in the edge zone and their share per quadrant."""
     if not rows.size:
         return 0.0, dict.fromkeys(QUADRANTS, 0.0)
-    rho, theta = (grid[rows, cols].astype(np.float64) for grid in rho_theta(dies))
-    # Sides are compared in float32's own precision: sin(pi) is not quite 0.
-    right = (1 + np.sign(np.round(rho * np.cos(theta), 6))) / 2
-    upper = (1 + np.sign(np.round(rho * np.sin(theta), 6))) / 2
+    y_of_row, x_of_col = unit_axes(dies)
+    y, x = y_of_row[rows], x_of_col[cols]
+    upper, right = (1 + np.sign(y)) / 2, (1 + np.sign(x)) / 2
     shares = (
         upper * right,
         upper * (1 - right),
@@ -203,4 +202,4 @@ def _places(rows: Ints, cols: Ints, dies: npt.NDArray[np.uint8]) -> tuple[float,
         (1 - upper) * right,
     )
     named = {name: float(share.mean()) for name, share in zip(QUADRANTS, shares, strict=True)}
-    return float((rho >= EDGE_RHO).mean()), named
+    return float((np.hypot(y, x) >= EDGE_RHO).mean()), named

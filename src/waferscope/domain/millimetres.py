@@ -19,7 +19,7 @@ def to_mm(wafer: WaferMap, places: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     centre (of the box around its tested dies), the notch lies at -y, x grows to the right of it
     and y away from it, whatever way the array is turned.
 
-    >>> wafer = WaferMap(np.ones((3, 5)), die_width_mm=2.0, die_height_mm=3.0)
+    >>> wafer = WaferMap(np.ones((3, 5), np.uint8), die_width_mm=2.0, die_height_mm=3.0)
     >>> to_mm(wafer, np.array([[1.0, 2.0], [0.0, 4.0]])).tolist()
     [[0.0, 0.0], [4.0, 3.0]]
     """

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import itertools
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from shapely.geometry import MultiPolygon, Polygon
 
 from waferscope.domain.regions import DieTable
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-Shape = Polygon | MultiPolygon
+Shape: TypeAlias = Polygon | MultiPolygon
 
 # A vertex of the die lattice is named by the dies of one region around it: 1 top left, 2 top
 # right, 4 bottom left, 8 bottom right. One or three make a corner, two on a diagonal make two.
@@ -83,17 +82,20 @@ def _find_parts(table: DieTable) -> tuple[Ints, Ints]:
     region, row, col, _ = table
     width = int(col.max()) + 2
     place = (region * (int(row.max()) + 2) + row) * width + col
-    right = np.flatnonzero(np.diff(place) == 1)
+    run = np.cumsum(np.diff(place, prepend=-2) != 1) - 1  # dies side by side in a row
     below = np.searchsorted(place, place + width)
     down = np.flatnonzero(place[np.minimum(below, place.size - 1)] == place + width)
-    one, other = np.concatenate((right, down)), np.concatenate((right + 1, below[down]))
-    links = coo_array((np.ones(one.size, np.bool_), (one, other)), shape=(place.size, place.size))
-    count, found = connected_components(links, directed=False)
-    # Numbered by their first die, so that the parts of a region follow each other.
-    _, first = np.unique(found, return_index=True)
-    rank = np.empty(count, np.int64)
-    rank[np.argsort(first)] = np.arange(count)
-    return rank[found], region[np.sort(first)]
+    one, other = run[down], run[below[down]]
+    root = np.arange(int(run[-1]) + 1)
+    while (apart := root[one] != root[other]).any():
+        ends = root[one[apart]], root[other[apart]]
+        np.minimum.at(root, np.maximum(*ends), np.minimum(*ends))
+        while (root != (further := root[root])).any():
+            root = further
+    # A root is its part's first run: so the parts of a region follow each other.
+    is_root = root == np.arange(root.size)
+    part = (np.cumsum(is_root) - 1)[root][run]
+    return part, region[np.searchsorted(run, np.flatnonzero(is_root))]
 
 
 def _find_corners(table: DieTable, part: Ints) -> _Corners:
@@ -166,3 +168,20 @@ def _trace_rings(corners: _Corners) -> tuple[Ints, Ints]:
     order = np.empty_like(starts)
     order[begin[ring] + sizes[ring] - 1 - to_end] = starts
     return order, sizes[by_part]
+
+
+def to_geojson(polygon: Shape) -> dict[str, Any]:
+    """Return the GeoJSON geometry of a die-edge polygon, its coordinates as whole numbers.
+
+    >>> to_geojson(build_polygon(np.ones((1, 2), dtype=bool)))
+    {'type': 'Polygon', 'coordinates': [[[0, 0], [2, 0], [2, 1], [0, 1], [0, 0]]]}
+    """
+    if polygon.is_empty:
+        return {"type": "Polygon", "coordinates": []}
+    parts = shapely.get_parts(polygon)
+    _, xy, (ring_ends, part_ends) = shapely.to_ragged_array(parts)
+    points = xy.astype(np.int64).tolist()
+    rings = [points[a:b] for a, b in itertools.pairwise(ring_ends.tolist())]
+    nested = [rings[a:b] for a, b in itertools.pairwise(part_ends.tolist())]
+    kind = polygon.geom_type
+    return {"type": kind, "coordinates": nested[0] if kind == "Polygon" else nested}

@@ -44,8 +44,8 @@ def label_regions(mask: Mask, closing: int = 0) -> tuple[int, Labels]:
     """
     image = np.ascontiguousarray(mask, dtype=np.uint8)
     if not closing:
-        count, labels = cv2.connectedComponents(image, connectivity=8)
-        return count - 1, np.asarray(labels, np.int32)
+        count, found = cv2.connectedComponents(image, connectivity=8)
+        return count - 1, np.asarray(found, np.int32)
     # Every die grown to a square of closing + 1: squares touch exactly when the gap is bridged.
     square = np.ones((closing + 1, closing + 1), np.uint8)
     grown = cv2.dilate(image, square, anchor=(closing, closing))
