@@ -8,9 +8,7 @@ the same file, byte for byte, as long as the generator draws alike.
 
 from __future__ import annotations
 
-import gzip
 import sys
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -101,10 +99,7 @@ def main() -> None:
     """Write the lot to the path given as the only argument."""
     target = Path(sys.argv[1])
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / "lot.stdf"
-        write(build_lot(), plain, format="stdf")
-        target.write_bytes(gzip.compress(plain.read_bytes(), compresslevel=9, mtime=0))
+    write(build_lot(), target)
     sys.stdout.write(f"{target}: {target.stat().st_size:,} bytes\n")
 
 
