@@ -1,0 +1,123 @@
+"""Training batches that depend on the seed and the step alone, so that a run resumes exactly.
+
+Shapes: B batch, C classes, P patterns, H and W the canvas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from waferscope.infer.fold import fold_rates
+from waferscope.ml.config import Bucket, TrainConfig
+from waferscope.ml.corpus import Corpus
+from waferscope.ml.data import Sample
+
+SHIFTED: Final = 0.5
+"""Share of wafers placed anywhere on the canvas instead of centred."""
+THINNED: Final = 0.2
+"""Share of wafers that lose some dies."""
+MOST_THINNED: Final = 0.04
+
+
+class Batch(NamedTuple):
+    """What one optimiser step sees."""
+
+    dies: Tensor  # uint8 [B, H, W]
+    fold: Tensor  # float32 [B, H, W]
+    target: Tensor  # int8 [B, C, H, W]: 1 in the zone, 0 outside, -1 unknown
+    bag: Tensor  # bool [B, C]: present, at unknown dies
+    patterns: Tensor  # int8 [B, P]: 1, 0, -1 unknown
+    weight: Tensor  # float32 [B] of the pattern labels
+
+
+class BatchPlan(Dataset[Batch]):
+    """Batch n of a run, whatever was drawn before; ``start`` shifts the numbering."""
+
+    def __init__(self, config: TrainConfig, corpus: Corpus, start: int, count: int) -> None:
+        self.config = config
+        self.corpus = corpus
+        self.start = start
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return the batch of step ``start + index``."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        step = self.start + index
+        rng = np.random.default_rng((self.config.seed, step))
+        bucket = pick_bucket(self.config, step, rng)
+        samples = [
+            augment(self.corpus.draw(source, rng, bucket.side), rng)
+            for source, count in bucket.mix.counts(bucket.batch).items()
+            for _ in range(count)
+        ]
+        return collate(samples, (bucket.side, bucket.side), rng)
+
+
+def pick_bucket(config: TrainConfig, step: int, rng: np.random.Generator) -> Bucket:
+    """Draw the bucket of a step; its shares move from first to final over the run."""
+    done = step / max(1, config.steps - 1)
+    shares = np.array([b.share + (b.final_share - b.share) * done for b in config.buckets])
+    return config.buckets[int(rng.choice(len(shares), p=shares / shares.sum()))]
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Turn or mirror the wafer (8 symmetries) and sometimes take dies away."""
+    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
+    dies, target = (turn(array, turns, mirror) for array in (sample.dies, sample.target))
+    reticle = sample.reticle
+    if turns or mirror:
+        reticle = None
+    if rng.random() < THINNED:
+        gone = rng.random(dies.shape) < rng.uniform(0.0, MOST_THINNED)
+        dies = np.where(gone, np.uint8(0), dies)
+        target = np.where(gone, np.int8(-1), target)
+    return replace(sample, dies=dies, target=target, reticle=reticle)
+
+
+def turn(array: npt.NDArray[np.generic], turns: int, mirror: bool) -> npt.NDArray[np.generic]:
+    """Return the last two axes mirrored left to right, then turned by quarters.
+
+    >>> turn(np.array([[1, 2], [3, 4]]), 1, False).tolist()
+    [[2, 4], [1, 3]]
+    """
+    turned = array[..., ::-1] if mirror else array
+    return np.rot90(turned, turns, axes=(-2, -1))
+
+
+def collate(
+    samples: list[Sample], canvas: tuple[int, int], rng: np.random.Generator | None = None
+) -> Batch:
+    """Place samples on one canvas, centred; with ``rng`` some are placed elsewhere."""
+    classes = len(samples[0].target)
+    dies = np.zeros((len(samples), *canvas), np.uint8)
+    fold = np.zeros((len(samples), *canvas), np.float32)
+    target = np.full((len(samples), classes, *canvas), -1, np.int8)
+    for n, sample in enumerate(samples):
+        rows, cols = sample.dies.shape
+        slack = (canvas[0] - rows, canvas[1] - cols)
+        top, left = slack[0] // 2, slack[1] // 2
+        if rng is not None and rng.random() < SHIFTED:
+            top, left = int(rng.integers(slack[0] + 1)), int(rng.integers(slack[1] + 1))
+        area = (slice(top, top + rows), slice(left, left + cols))
+        dies[n][area] = sample.dies
+        fold[n][area] = fold_rates(sample.dies, sample.reticle)
+        target[n][:, area[0], area[1]] = sample.target
+    return Batch(
+        torch.from_numpy(dies),
+        torch.from_numpy(fold),
+        torch.from_numpy(target),
+        torch.from_numpy(np.stack([s.bag for s in samples])),
+        torch.from_numpy(np.stack([s.patterns for s in samples])),
+        torch.tensor([s.weight for s in samples], dtype=torch.float32),
+    )

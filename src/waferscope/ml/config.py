@@ -1,0 +1,115 @@
+"""A training run as one frozen value; a recipe is a function that returns it whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from waferscope.errors import ConfigError
+from waferscope.ml.model import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Shares of a batch by where its wafers come from; scaled to a sum of 1.
+
+    ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
+    ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers.
+    """
+
+    synth: float = 1.0
+    real: float = 0.0
+    mixed: float = 0.0
+    composed: float = 0.0
+
+    def counts(self, size: int) -> dict[str, int]:
+        """Return wafers per source in a batch of ``size``; rounding goes to the first source.
+
+        >>> Mix(synth=1, real=1).counts(5)
+        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0}
+        """
+        shares = {
+            "synth": self.synth,
+            "real": self.real,
+            "mixed": self.mixed,
+            "composed": self.composed,
+        }
+        total = sum(shares.values())
+        if total <= 0 or min(shares.values()) < 0:
+            raise ConfigError(
+                f"Expected shares of at least 0 with a positive sum, got {shares}. Fix the recipe."
+            )
+        counts = {name: int(size * share / total) for name, share in shares.items()}
+        first = next(name for name, share in shares.items() if share > 0)
+        counts[first] += size - sum(counts.values())
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Batches of one canvas: its ``side``, wafers per ``batch``, and how often it is drawn.
+
+    ``share`` is its weight at the first step and ``final_share`` at the last: the curriculum.
+    """
+
+    side: int
+    batch: int
+    share: float
+    final_share: float
+    mix: Mix
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the loss terms; see `waferscope.ml.losses`."""
+
+    focal: float = 1.0
+    focal_gamma: float = 1.5
+    dice: float = 1.0
+    bag: float = 0.2
+    patterns: float = 1.0
+    passing: float = 0.1
+    label_smoothing: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """The whole of a training run.
+
+    ``steps`` optimiser steps in rounds of ``round_steps``; a checkpoint closes each round, and a
+    run that was killed goes on from the last one exactly as if it had not been.
+    """
+
+    name: str
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    buckets: tuple[Bucket, ...] = (Bucket(32, 48, 1.0, 1.0, Mix()),)
+    data: Path | None = None
+    steps: int = 1000
+    round_steps: int = 50
+    validate_rounds: int = 20
+    validation_wafers: int = 256
+    learning_rate: float = 1.0e-3
+    weight_decay: float = 0.02
+    warmup_steps: int = 100
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    seed: int = 0
+    workers: int = 1
+    threads: int | None = None
+    compile: bool = False
+    precision: str = "32-true"
+    encoder_weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.round_steps < 1 or not self.buckets:
+            raise ConfigError(
+                "Expected at least one step, one step per round and one bucket, got "
+                f"{self.steps}, {self.round_steps} and {len(self.buckets)}. Fix the recipe."
+            )
+        bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
+        if bad:
+            raise ConfigError(
+                f"Expected bucket sides that are multiples of 32 with batches of at least 2, "
+                f"got sides {bad}. Fix the recipe."
+            )

@@ -1,0 +1,125 @@
+"""The network: die encoding, ResNet encoder, U-Net decoder, mask head and pattern head.
+
+Shapes: B batch, C defect classes, P patterns, D embedding, H and W the canvas (multiples of 32),
+k = 4 the stride of the evidence maps.
+Sources: Ronneberger et al., "U-Net", MICCAI 2015; Zhou et al., "Learning Deep Features for
+Discriminative Localization", CVPR 2016 (class activation maps).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from waferscope.ml.encode import PLANES, DieEncoding
+from waferscope.ml.encoder import Depth, ResNetEncoder
+
+STRIDE = 4
+"""Stride of the evidence maps and of the features that the pattern head pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything that shapes the network."""
+
+    depth: Depth = 50
+    classes: int = 8
+    patterns: int = 8
+    embedding: int = 256
+    decoder: tuple[int, int, int, int, int] = (256, 192, 128, 48, 32)
+    fine: int = 16
+    dropout: float = 0.1
+
+
+class WaferOutput(NamedTuple):
+    """What the network says of a batch."""
+
+    mask_logits: Tensor  # [B, C, H, W]
+    pattern_logits: Tensor  # [B, P]
+    embedding: Tensor  # [B, D], unit length
+    evidence: Tensor  # [B, P, H/k, W/k]; its mean over dies plus the bias is the logit
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, batch normalisation, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Decoder(nn.Module):
+    """U-Net decoder with 1x1 laterals and a thin full-resolution skip."""
+
+    def __init__(self, channels: tuple[int, ...], config: ModelConfig) -> None:
+        super().__init__()
+        w5, w4, w3, w2, w1 = config.decoder
+        stem, c2, c3, c4, c5 = channels
+        self.top = ConvBlock(c5, w5, 1)
+        self.lateral4 = ConvBlock(c4, w4, 1)
+        self.lateral3 = ConvBlock(c3, w3, 1)
+        self.lateral2 = ConvBlock(c2, w3, 1)
+        self.merge4 = ConvBlock(w5 + w4, w4)
+        self.merge3 = ConvBlock(w4 + w3, w3)
+        self.merge2 = ConvBlock(w3 + w3, w3)
+        self.merge1 = ConvBlock(w3 + stem, w2)
+        self.fine = nn.Sequential(
+            ConvBlock(len(PLANES), config.fine), ConvBlock(config.fine, config.fine)
+        )
+        self.merge0 = nn.Sequential(ConvBlock(w2 + config.fine, w1), ConvBlock(w1, w1))
+        self.dropout = nn.Dropout2d(config.dropout)
+
+    def forward(self, planes: Tensor, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return features at stride 4 [B, w3, H/4, W/4] and at full size [B, w1, H, W]."""
+        stem, f2, f3, f4, f5 = features
+        x = self.dropout(self.top(f5))
+        x = self.dropout(self.merge4(_join(x, self.lateral4(f4))))
+        x = self.merge3(_join(x, self.lateral3(f3)))
+        coarse = self.merge2(_join(x, self.lateral2(f2)))
+        x = self.merge1(_join(coarse, stem))
+        return coarse, self.merge0(_join(x, self.fine(planes)))
+
+
+def _join(low: Tensor, high: Tensor) -> Tensor:
+    return torch.cat([F.interpolate(low, scale_factor=2.0, mode="nearest"), high], dim=1)
+
+
+class WaferNet(nn.Module):
+    """Die grids in; mask logits, pattern logits, embedding and evidence out."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encode = DieEncoding()
+        self.encoder = ResNetEncoder(config.depth, len(PLANES))
+        self.decoder = Decoder(self.encoder.channels, config)
+        self.mask_head = nn.Conv2d(config.decoder[4], config.classes, 1)
+        self.pattern_features = ConvBlock(config.decoder[2] + config.classes, config.embedding, 1)
+        self.pattern_head = nn.Linear(config.embedding, config.patterns)
+        nn.init.constant_(self.mask_head.bias, -2.0)
+        nn.init.constant_(self.pattern_head.bias, -2.0)
+
+    def forward(self, dies: Tensor, fold: Tensor) -> WaferOutput:
+        """Run uint8 ``dies`` [B, H, W] and float ``fold`` [B, H, W]; sides are multiples of 32."""
+        planes = self.encode(dies, fold)
+        coarse, full = self.decoder(planes, self.encoder(planes))
+        mask_logits = self.mask_head(full)
+        marked = F.avg_pool2d(torch.sigmoid(mask_logits) * planes[:, 1:2], STRIDE)
+        features = self.pattern_features(torch.cat([coarse, marked], dim=1))
+        share = F.avg_pool2d(planes[:, :1], STRIDE)  # [B, 1, H/k, W/k]
+        total = share.sum(dim=(2, 3)).clamp(min=1.0e-6)
+        pooled = (features * share).sum(dim=(2, 3)) / total
+        weight = self.pattern_head.weight[:, :, None, None]
+        return WaferOutput(
+            mask_logits=mask_logits,
+            pattern_logits=self.pattern_head(pooled),
+            embedding=F.normalize(pooled, dim=1, eps=1.0e-6),
+            evidence=F.conv2d(features, weight) * (share > 0),
+        )

@@ -1,0 +1,81 @@
+"""Named training runs: each function returns the whole of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from waferscope.errors import ConfigError
+from waferscope.ml.config import Bucket, Mix, TrainConfig
+from waferscope.ml.model import ModelConfig
+
+
+def released(data: Path | None) -> TrainConfig:
+    """ResNet-50 on everything: the run behind the model file that ships (CPU, about two hours)."""
+    buckets = (
+        Bucket(32, 48, 0.75, 0.35, Mix(synth=0.4, real=0.4, composed=0.2)),
+        Bucket(64, 24, 0.24, 0.58, Mix(synth=0.25, real=0.2, mixed=0.35, composed=0.2)),
+        Bucket(96, 10, 0.01, 0.04, Mix(synth=0.5, real=0.3, composed=0.2)),
+        Bucket(160, 4, 0.0, 0.03, Mix(synth=0.6, real=0.3, composed=0.1)),
+    )
+    return TrainConfig(
+        name="released", buckets=_usable(buckets, data), data=data, steps=3300, threads=2
+    )
+
+
+def quick(data: Path | None) -> TrainConfig:
+    """ResNet-18, ten minutes on two cores: for trying an idea."""
+    buckets = (
+        Bucket(32, 48, 0.7, 0.5, Mix(synth=0.4, real=0.4, composed=0.2)),
+        Bucket(64, 24, 0.3, 0.5, Mix(synth=0.3, real=0.2, mixed=0.35, composed=0.15)),
+    )
+    return TrainConfig(
+        name="quick",
+        model=ModelConfig(depth=18),
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=600,
+    )
+
+
+def smoke(data: Path | None) -> TrainConfig:
+    """ResNet-18 for a few steps on tiny synthetic batches: to see the machinery turn."""
+    del data
+    model = ModelConfig(depth=18, decoder=(32, 24, 16, 12, 8), fine=8, embedding=32)
+    return TrainConfig(
+        name="smoke",
+        model=model,
+        buckets=(Bucket(32, 4, 1.0, 1.0, Mix()),),
+        steps=4,
+        round_steps=2,
+        validate_rounds=1,
+        validation_wafers=8,
+        workers=0,
+        warmup_steps=2,
+    )
+
+
+RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
+    "released": released,
+    "quick": quick,
+    "smoke": smoke,
+}
+
+
+def build_recipe(name: str, data: Path | None = None) -> TrainConfig:
+    """Return a named run; raise ConfigError for an unknown name.
+
+    >>> build_recipe("quick").model.depth
+    18
+    """
+    if name not in RECIPES:
+        raise ConfigError(
+            f"Expected a recipe of {', '.join(RECIPES)}, got {name!r}. Choose one of them."
+        )
+    return RECIPES[name](data)
+
+
+def _usable(buckets: tuple[Bucket, ...], data: Path | None) -> tuple[Bucket, ...]:
+    """Without real wafers every batch is synthetic."""
+    return buckets if data is not None else tuple(replace(b, mix=Mix()) for b in buckets)

@@ -1,0 +1,155 @@
+"""One optimiser step and one validation pass, as a Lightning module.
+
+Shapes: B batch, C classes, P patterns, H and W the canvas.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any, Final
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.ml.batches import Batch
+from waferscope.ml.config import LossConfig, TrainConfig
+from waferscope.ml.encoder import load_encoder_weights
+from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
+from waferscope.ml.metrics import MaskCounts, die_iou
+from waferscope.ml.model import WaferNet, WaferOutput
+
+ABOUT: Final = "waferscope"
+"""Key of a checkpoint under which it says what it holds."""
+
+
+class SegmentationTask(lightning.LightningModule):
+    """Trains `WaferNet`; ``ema`` holds the running mean of its weights, which is what ships."""
+
+    def __init__(self, config: TrainConfig, data_fingerprint: str = "") -> None:
+        super().__init__()
+        self.config = config
+        self.data_fingerprint = data_fingerprint
+        self.net = WaferNet(config.model).to(memory_format=torch.channels_last)
+        if config.encoder_weights is not None:
+            load_encoder_weights(self.net.encoder, config.encoder_weights)
+        self.ema = AveragedModel(
+            self.net, multi_avg_fn=_ema_update(config.ema_decay), use_buffers=True
+        ).requires_grad_(False)
+        self.run_net = torch.compile(self.net, dynamic=False) if config.compile else self.net
+        self.compiled = {b.side for b in config.buckets[:2]} if config.compile else set()
+        self.seen = MaskCounts.zero(config.model.classes)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Return the loss of one batch and log its terms."""
+        net = self.run_net if batch.dies.shape[1] in self.compiled else self.net
+        terms = loss_terms(net(batch.dies, batch.fold), batch, self.config.loss)
+        total = torch.stack(list(terms.values())).sum()
+        self.log_dict({f"loss/{k}": v.detach() for k, v in terms.items()})
+        self.log("loss", total.detach(), prog_bar=True)
+        return total
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the running mean towards the weights just updated."""
+        self.ema.update_parameters(self.net)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say in the file, in plain values, what the network is and what it was trained on."""
+        checkpoint[ABOUT] = {
+            "model": asdict(self.config.model),
+            "recipe": self.config.name,
+            "steps": int(self.global_step),
+            "seed": self.config.seed,
+            "data_fingerprint": self.data_fingerprint,
+        }
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW (no decay on biases and norms) under linear warm-up and a cosine."""
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _rate(self, step: int) -> float:
+        return warmup_cosine(step, self.config.warmup_steps, self.config.steps)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the counts of the pass before."""
+        self.seen = MaskCounts.zero(self.config.model.classes)
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Count dies at threshold 0.5 where the truth is known, and score the labels."""
+        out: WaferOutput = self.ema(batch.dies, batch.fold)
+        known = (batch.target >= 0) & (batch.dies == 2)[:, None]
+        preds = (out.mask_logits >= 0) & known
+        truth = (batch.target == 1) & known
+        axes = (0, 2, 3)
+        self.seen = self.seen + MaskCounts(
+            *(t.sum(dim=axes).cpu().numpy().astype(np.int64) for t in (preds & truth, preds, truth))
+        )
+        labels_right = ((out.pattern_logits >= 0) == (batch.patterns == 1)).all(dim=1).float()
+        self.log("val/labels_exact", labels_right.mean(), batch_size=len(batch.dies))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log pooled die IoU per class and its mean."""
+        iou = die_iou(self.seen)
+        for name, value in zip(DEFAULT_TAXONOMY.class_names, iou, strict=False):
+            if not math.isnan(value):
+                self.log(f"val/iou_{name}", float(value))
+        self.log("val/iou_mean", float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0)
+
+
+def loss_terms(out: WaferOutput, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
+    """Return the weighted loss terms of a batch: focal, dice, bag and patterns."""
+    fail = batch.dies == 2
+    known = (batch.target >= 0).to(out.mask_logits.dtype)
+    on_fail = known * fail[:, None]
+    weight = on_fail + config.passing * (known - on_fail)
+    return {
+        "focal": config.focal
+        * focal_loss(out.mask_logits, batch.target, weight, config.focal_gamma),
+        "dice": config.dice * dice_loss(out.mask_logits, batch.target, on_fail),
+        "bag": config.bag * bag_loss(out.mask_logits, batch.bag, fail),
+        "patterns": config.patterns
+        * pattern_loss(out.pattern_logits, batch.patterns, batch.weight, config.label_smoothing),
+    }
+
+
+def warmup_cosine(step: int, warmup: int, steps: int) -> float:
+    """Return the share of the peak learning rate at a step.
+
+    >>> [round(warmup_cosine(s, 10, 110), 3) for s in (0, 9, 60, 110)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def _ema_update(decay: float) -> Any:
+    """Return the update of `AveragedModel`: short memory first, ``decay`` later."""
+
+    @torch.no_grad()
+    def update(mean: list[Tensor], now: list[Tensor], count: Tensor) -> None:
+        seen = float(count)
+        weight = 1.0 - min(decay, (1.0 + seen) / (10.0 + seen))
+        for old, new in zip(mean, now, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new.to(old.dtype), weight)
+            else:
+                old.copy_(new)
+
+    return update
