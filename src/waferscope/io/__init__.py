@@ -6,25 +6,63 @@ A new format is one file in this folder and one row in READERS or WRITERS.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
 
+from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
-from waferscope.errors import FormatError, WaferError
-from waferscope.io.archive import Blob, open_blobs
-from waferscope.io.columnar import is_npz, is_parquet, read_npz, read_parquet
-from waferscope.io.formats import Reader, ReadOptions, Retests
-from waferscope.io.stdf import is_stdf, read_stdf
+from waferscope.errors import FormatError, InputError, WaferError
+from waferscope.io import coco, columnar, columns, image, results, stdf, table
+from waferscope.io.archive import Blob, open_blobs, pack
+from waferscope.io.files import make_folder, safe_name, write_whole
+from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, Writer
 
-READERS: Final[dict[str, Reader]] = {
-    row.name: row
-    for row in (
-        Reader("stdf", "STDF V4 test results", (".stdf", ".std"), is_stdf, read_stdf),
-        Reader("parquet", "Parquet table of wafers", (".parquet",), is_parquet, read_parquet),
-        Reader("npz", "NumPy arrays of wafers", (".npz",), is_npz, read_npz),
-    )
-}
+__all__ = ["READERS", "WRITERS", "read", "sniff", "write"]
+
+# Content decides, in this order: the formats that are told for certain first, plain text last.
+_READERS: Final = (
+    Reader("stdf", "STDF V4 test results", (".stdf", ".std"), stdf.is_stdf, stdf.read_stdf),
+    Reader(
+        "parquet",
+        "Parquet table of wafers",
+        (".parquet",),
+        columnar.is_parquet,
+        columnar.read_parquet,
+    ),
+    Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
+    Reader(
+        "csv",
+        "die list or matrix as text",
+        (".csv", ".tsv", ".txt"),
+        table.is_table,
+        table.read_table,
+    ),
+)
+READERS: Final[dict[str, Reader]] = {row.name: row for row in _READERS}
+
+_WRITERS: Final = (
+    Writer("stdf", "STDF V4", (".stdf", ".std"), "wafers", stdf.stdf_row, stdf.stdf_bytes),
+    Writer("parquet", "table", (".parquet",), "wafers", columns.row_of, columnar.parquet_bytes),
+    Writer("npz", "NumPy arrays", (".npz",), "wafers", columns.row_of, columnar.npz_bytes),
+    Writer("csv", "die list", (".csv",), "wafers", table.die_rows, table.die_list_bytes),
+    Writer("png", "picture", (".png",), "wafers", image.map_png, None),
+    Writer("csv", "result table", (".csv",), "predictions", results.result_row, results.result_csv),
+    Writer(
+        "parquet",
+        "result table",
+        (".parquet",),
+        "predictions",
+        results.result_row,
+        results.result_parquet,
+    ),
+    Writer("json", "full records", (".json",), "predictions", results.json_row, results.json_bytes),
+    Writer("coco", "masks", (".coco.json",), "predictions", coco.coco_row, coco.coco_bytes),
+    Writer("png", "overlay", (".png",), "predictions", image.overlay_png, None),
+)
+WRITERS: Final[dict[tuple[str, Takes], Writer]] = {(row.name, row.takes): row for row in _WRITERS}
 
 
 def sniff(head: bytes) -> str | None:
@@ -92,3 +130,95 @@ def _unknown(blob: Blob) -> FormatError:
         f"Expected one of the formats {', '.join(READERS)}, got {got}. "
         "Name its format, or convert it to one of these."
     )
+
+
+def write(
+    items: Iterable[WaferMap] | Iterable[Prediction] | WaferMap | Prediction,
+    path: str | os.PathLike[str],
+    format: str | None = None,
+) -> list[Path]:
+    """Write wafers or predictions to a file and return what was written.
+
+    ``format`` is the first part of a key of WRITERS; without it the suffix tells (``.gz``,
+    ``.bz2`` or ``.xz`` behind it packs the file). Pictures of several items go into a folder of
+    that path, one file each. A file appears whole or not at all. Raises FormatError for what a
+    format cannot hold, InputError for anything but wafers or predictions.
+    """
+    target = Path(path)
+    packing = target.suffix.lower().removeprefix(".")
+    packing = packing if packing in ("gz", "bz2", "xz") else ""
+    plain = target.with_suffix("") if packing else target
+    many = iter([items] if isinstance(items, WaferMap | Prediction) else items)
+    first = next(many, None)
+    takes = None if first is None else _kind(first)
+    writer = _writer(plain, format, takes)
+    whole = many if first is None else _alike(chain([first], many), writer.takes)
+    if writer.join is None:
+        return _write_each(whole, writer, plain)
+    data = writer.join([writer.row(item) for item in whole])
+    write_whole(target, pack(data, packing) if packing else data)
+    return [target]
+
+
+def _alike(items: Iterable[Any], takes: Takes) -> Iterator[Any]:
+    for item in items:
+        if _kind(item) != takes:
+            raise InputError(
+                "Expected wafers or predictions, got both. Write them into files of their own."
+            )
+        yield item
+
+
+def _kind(item: object) -> Takes:
+    if isinstance(item, Prediction):
+        return "predictions"
+    if isinstance(item, WaferMap):
+        return "wafers"
+    raise InputError(
+        f"Expected wafers or predictions, got {type(item).__name__}. "
+        "Pass a WaferMap, a Prediction, or many of one kind."
+    )
+
+
+def _writer(path: Path, format: str | None, takes: Takes | None) -> Writer:
+    """Return the row that a format or a suffix names for items of this kind."""
+    fitting = [row for row in _WRITERS if takes in (None, row.takes)]
+    if format is not None:
+        chosen = [row for row in fitting if row.name == format]
+    else:
+        name = path.name.lower()
+        chosen = [row for row in fitting if name.endswith(row.extensions)]
+        chosen.sort(key=lambda row: -max(len(e) for e in row.extensions if name.endswith(e)))
+    if not chosen:
+        names = ", ".join(dict.fromkeys(row.name for row in fitting))
+        raise FormatError(
+            f"Expected a format for {takes or 'wafers or predictions'} ({names}), got "
+            f"{format or path.suffix or path.name!r}. Name one of these, or use its suffix."
+        )
+    return chosen[0]
+
+
+def _item_name(item: Any) -> str:
+    wafer: WaferMap = item.wafer if isinstance(item, Prediction) else item
+    return safe_name("_".join(part for part in (wafer.lot_id, wafer.wafer_id) if part))
+
+
+def _write_each(items: Iterator[Any], writer: Writer, path: Path) -> list[Path]:
+    """Write one file at the path, or one per item into a folder there; same names get numbers."""
+    extension = writer.extensions[0]
+    first, second = next(items, None), next(items, None)
+    if first is None:
+        raise FormatError(f"Expected something to write into {path}, got nothing. Give an item.")
+    if second is None and path.suffix.lower() == extension:
+        write_whole(path, writer.row(first))
+        return [path]
+    folder = path.with_suffix("") if path.suffix.lower() == extension else path
+    make_folder(folder)
+    written: list[Path] = []
+    used: dict[str, int] = {}
+    for item in chain([first], [] if second is None else [second], items):
+        name = _item_name(item)
+        number = used[name.lower()] = used.get(name.lower(), 0) + 1
+        written.append(folder / f"{name}{'' if number == 1 else f'~{number}'}{extension}")
+        write_whole(written[-1], writer.row(item))
+    return written

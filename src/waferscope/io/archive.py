@@ -24,6 +24,8 @@ from typing import IO, Any, Final, Literal, Protocol, cast
 from waferscope.errors import FormatError, InputError
 
 Packing = Literal["gz", "bz2", "xz", "zip"]
+NAMELESS: Final = "<bytes>"
+"""Name of what was given as bytes instead of a path."""
 HEAD_BYTES: Final = 1 << 16
 CHUNK_BYTES: Final = 1 << 20
 _XZ_MEMORY: Final = 128 << 20
@@ -228,7 +230,7 @@ class _XzReader:
 
 def _open(source: str | os.PathLike[str] | bytes) -> tuple[io.BufferedReader | io.BytesIO, str]:
     if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(bytes(source)), "<bytes>"
+        return io.BytesIO(bytes(source)), NAMELESS
     if not isinstance(source, str | os.PathLike):
         raise InputError(
             f"Expected a path or bytes, got {type(source).__name__}. Pass a str, a Path or bytes."

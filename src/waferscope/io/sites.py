@@ -78,3 +78,25 @@ def retest_order(states: Integers, retests: Retests) -> npt.NDArray[np.intp]:
         return np.argsort(states, kind="stable")
     forward = np.arange(len(states))
     return forward if retests == "last" else forward[::-1]
+
+
+def solve_frame(sites: Sites, x: Integers, y: Integers) -> Frame | None:
+    """Return the frame in which the cells have the coordinates x and y, or None if there is none.
+
+    >>> sites = find_sites(np.array([0, 1, 0]), np.array([0, 0, 1]))
+    >>> solve_frame(sites, np.array([7, 6, 7]), np.array([2, 2, 3]))
+    Frame(x0=7, y0=2, dx=-1, dy=1, swapped=False)
+    """
+    row, col = np.divmod(sites.cells, sites.shape[1])
+    for swapped, (along_x, along_y) in ((False, (col, row)), (True, (row, col))):
+        starts = []
+        for values, along in ((x.astype(np.int64), along_x), (y.astype(np.int64), along_y)):
+            for step in (1, -1):
+                start = values - step * along
+                if (start == start[0]).all():
+                    starts.append((int(start[0]), step))
+                    break
+        if len(starts) == 2:
+            (x0, dx), (y0, dy) = starts
+            return Frame(x0, y0, dx, dy, swapped)
+    return None

@@ -96,12 +96,7 @@ def _build_wafer(
         wafer_id=run.wafer_id,
         tested_at=datetime.fromtimestamp(run.started, UTC) if run.started else None,
         frame=sites.frame,
-        bins=Bins(
-            hard=sites.bins(hard, order),
-            soft=sites.bins(soft, order),
-            hard_names=lot.hard_names,
-            soft_names=lot.soft_names,
-        ),
+        bins=Bins(sites.bins(hard, order), sites.bins(soft, order), lot.hard_names, lot.soft_names),
         notes=(*run.notes, *_result_notes(retested, retests, missing, guessed)),
         **lot.fields,
     )

@@ -1,0 +1,189 @@
+"""Matrices of dies in text: one cell or sign per die, one or more wafers in a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.domain.wafermap import MAX_SIDE, Bins, Frame, WaferMap
+from waferscope.errors import FormatError
+from waferscope.io.formats import ReadOptions
+from waferscope.io.tokens import BLANK, TokenTable, parse_token, state_of
+
+_SIGNS: Final = re.compile(r"[0-9.\-_~* XxPpFfGgBb]+")
+_INTEGER: Final = re.compile(r"\s*[+-]?\d{1,6}\s*")
+_MOST_TOKENS: Final = 1 << 15
+_LOOKED_AT: Final = 40
+Delimiter = str | None
+
+
+@dataclass(slots=True)
+class _Block:
+    """One wafer: token numbers per row, and the coordinates that its margins name."""
+
+    name: str = ""
+    rows: list[npt.NDArray[np.int32]] = field(default_factory=list)
+    x_axis: list[int] = field(default_factory=list)
+    y_axis: list[int] = field(default_factory=list)
+
+
+def split_cells(line: str, delimiter: Delimiter) -> list[str]:
+    """Cut a line into cells: at a delimiter, at blanks (" "), or (None) every sign is a cell.
+
+    >>> split_cells(" 1 2", " "), split_cells(".1X", None)
+    (['1', '2'], ['.', '1', 'X'])
+    """
+    if delimiter is None:
+        return list(line)
+    return line.split() if delimiter == " " else line.split(delimiter)
+
+
+def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimiter] | None:
+    """Return, as a tuple of one, how the lines of a matrix are cut; None when they are none."""
+    body = [line for line in lines if line.strip() and not line.startswith("#")][:_LOOKED_AT]
+    body = body[1:] if len(body) > 2 and _is_title(body[0], delimiters) else body
+    for delimiter in delimiters:
+        cells = [split_cells(line, delimiter) for line in body]
+        cells = cells[1:] if _margin(cells[0] if cells else []) else cells
+        widths = {len(row) for row in cells}
+        if len(cells) >= 2 and len(widths) == 1 and widths != {1} and _all_mean(cells):
+            return (delimiter,)
+    long = [len(line) for line in body]
+    signs = all(_SIGNS.fullmatch(line) for line in body)
+    if signs and len(body) >= 3 and min(long) >= 3:
+        return (None,) if min(long) == max(long) or " " in "".join(body) else None
+    return None
+
+
+def read_matrices(
+    text: str, delimiter: Delimiter, options: ReadOptions, given: Mapping[str, Any]
+) -> list[WaferMap]:
+    """Return one wafer per block of rows; ``given`` are fields that hold for all of them.
+
+    Blocks are parted by empty lines or by a line with the wafer's name. A first row and column of
+    running numbers are coordinates. Raises FormatError for cells that mean nothing, rows of
+    different lengths, and blocks that are too large.
+    """
+    table = TokenTable(_MOST_TOKENS)
+    blocks = [block for block in _blocks(text, delimiter, table) if block.rows]
+    meanings = table.parsed()
+    unknown = [token for token, m in zip(table.tokens, meanings, strict=True) if m is None]
+    if unknown:
+        raise FormatError(
+            f"Expected dies such as 0, 1, 2, a bin, '.', X, P or F in a matrix, got "
+            f"{', '.join(repr(t[:20]) for t in unknown[:5])}. Clear these cells, or write a die "
+            "list with a header."
+        )
+    values = np.array(meanings, dtype=np.int64)
+    stem = given.get("wafer_id", "")
+    if len(blocks) > 1 and stem:
+        for number, block in enumerate(blocks, 1):
+            block.name = block.name or f"{stem}-{number}"
+    return [_wafer(block, values, options, given) for block in blocks]
+
+
+def _blocks(text: str, delimiter: Delimiter, table: TokenTable) -> Iterator[_Block]:
+    block = _Block()
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        if not line.strip(" \t\0") and not (delimiter is None and line):
+            if block.rows:
+                yield block
+                block = _Block()
+            continue
+        cells = split_cells(line, delimiter)
+        if len(cells) == 1 or (delimiter is None and not _SIGNS.fullmatch(line)):
+            if block.rows:
+                yield block
+            block = _Block(name=line.strip().strip('"')[:100])
+        elif not block.rows and not block.x_axis and _margin(cells):
+            block.x_axis = [int(cell) for cell in cells[1:]]
+        else:
+            _add_row(block, cells, table)
+    yield block
+
+
+def _add_row(block: _Block, cells: list[str], table: TokenTable) -> None:
+    if block.x_axis:
+        if not _INTEGER.fullmatch(cells[0]):
+            raise FormatError(
+                f"Expected a row number before each row of a matrix whose first line numbers the "
+                f"columns, got {cells[0][:20]!r}. Number all rows, or take the numbers out."
+            )
+        block.y_axis.append(int(cells[0]))
+        cells = cells[1:]
+    numbers = table.number(cells)
+    if numbers is None or len(cells) > MAX_SIDE or len(block.rows) >= MAX_SIDE:
+        raise FormatError(
+            f"Expected a matrix of at most {MAX_SIDE}x{MAX_SIDE} dies in which few values occur, "
+            "got a larger or more varied table. Check that it is a wafer map."
+        )
+    block.rows.append(numbers)
+
+
+def _wafer(
+    block: _Block, meanings: npt.NDArray[np.int64], options: ReadOptions, given: Mapping[str, Any]
+) -> WaferMap:
+    width = max(len(row) for row in block.rows)
+    shortest = min(len(row) for row in block.rows)
+    notes = list(given.get("notes", ()))
+    values = np.full((len(block.rows), width), BLANK, np.int64)
+    for place, row in zip(values, block.rows, strict=True):
+        place[: len(row)] = meanings[row]
+    if shortest != width:
+        notes.append(f"rows of {shortest} to {width} cells filled up on the right")
+    if (values == BLANK).any():
+        if (values == 0).any():
+            notes.append("blank cells taken as no die, 0 as a bin")
+    else:
+        values[values == 0] = BLANK
+        notes.append("0 taken as no die")
+    bins = np.where(values > 0, values, 0)
+    if bins.any():
+        passing = ", ".join(str(number) for number in options.pass_bins)
+        notes.append(f"bin {passing} taken as pass, other numbers as fail")
+    named = {"wafer_id": block.name} if block.name else {}
+    return WaferMap(
+        state_of(values, options.pass_bins),
+        bins=Bins(hard=bins) if bins.max() > 2 else None,
+        **{**given, **named, "frame": _frame(block, notes), "notes": tuple(notes)},
+    )
+
+
+def _frame(block: _Block, notes: list[str]) -> Frame:
+    if not block.x_axis:
+        return Frame()
+    dy = block.y_axis[1] - block.y_axis[0] if len(block.y_axis) > 1 else 1
+    if not _runs(block.y_axis) or abs(dy) != 1:
+        notes.append("row numbers do not run by one: left out")
+        return Frame()
+    return Frame(block.x_axis[0], block.y_axis[0], block.x_axis[1] - block.x_axis[0], dy)
+
+
+def _margin(cells: Sequence[str]) -> bool:
+    """Tell a first line that numbers the columns: a corner that is no number, then 3, 4, 5 ..."""
+    numbers = cells[1:]
+    if len(numbers) < 3 or _INTEGER.fullmatch(cells[0]):
+        return False
+    return all(_INTEGER.fullmatch(n) for n in numbers) and _runs([int(n) for n in numbers])
+
+
+def _runs(numbers: Sequence[int]) -> bool:
+    steps = {after - before for before, after in pairwise(numbers)}
+    return steps in ({1}, {-1}, set())
+
+
+def _is_title(line: str, delimiters: Sequence[str]) -> bool:
+    cut = any(d in line.strip() for d in delimiters if d != " ")
+    return parse_token(line) is None and not _SIGNS.fullmatch(line) and not cut
+
+
+def _all_mean(cells: Sequence[Sequence[str]]) -> bool:
+    return all(parse_token(cell) is not None for row in cells for cell in row)

@@ -1,0 +1,136 @@
+"""Predictions as files: the result table (CSV, Parquet) and JSON.
+
+The table has one row per wafer and these columns, in this order; a program may rely on them:
+
+==================== =============================================================================
+wafer_id, lot_id     names, as the wafer's file has them ("" when unknown)
+rows, cols           size of the die grid
+dies, fails          tested and failing dies
+yield                passing over tested dies, 0 to 1 (blank without a tested die)
+labels               pattern labels decided present, the surest first, parted by ";"
+pattern_<label>      calibrated probability of each pattern of the taxonomy
+<class>_dies         failing dies in the mask of each class (a die can be in several)
+<class>_defects      defects of each class
+defect_dies          failing dies in any mask
+severity             0 (nothing found) to 100
+severity_level       low, medium or critical
+dominant_class       class with the most dies ("" when nothing is found)
+conflicts            where masks and labels disagree, parted by "; "
+notes                what the reader guessed, dropped or found damaged, parted by "; "
+model_version        version of the model
+==================== =============================================================================
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from waferscope.domain.prediction import Prediction
+from waferscope.errors import FormatError
+from waferscope.io.columnar import table_bytes
+
+Row = dict[str, str | int | float | None]
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
+
+
+def result_row(prediction: Prediction) -> Row:
+    """Return one row of the result table, its columns in their order."""
+    wafer, metrics = prediction.wafer, prediction.metrics
+    row: Row = {
+        "wafer_id": wafer.wafer_id,
+        "lot_id": wafer.lot_id or "",
+        "rows": wafer.shape[0],
+        "cols": wafer.shape[1],
+        "dies": metrics.die_count,
+        "fails": metrics.fail_count,
+        "yield": metrics.wafer_yield,
+        "labels": ";".join(prediction.labels),
+    }
+    row |= {f"pattern_{label}": prob for label, prob in prediction.patterns.items()}
+    for name in prediction.taxonomy.class_names:
+        row[f"{name}_dies"] = metrics.affected_dies[name]
+        row[f"{name}_defects"] = metrics.counts[name]
+    return row | {
+        "defect_dies": metrics.affected,
+        "severity": metrics.severity,
+        "severity_level": metrics.severity_level,
+        "dominant_class": metrics.dominant_class or "",
+        "conflicts": "; ".join(prediction.conflicts),
+        "notes": "; ".join(wafer.notes),
+        "model_version": prediction.model_version,
+    }
+
+
+def result_csv(rows: Sequence[Row]) -> bytes:
+    """Return the result table as CSV, UTF-8; text that a spreadsheet would run is defused."""
+    return csv_bytes(_columns(rows), [list(row.values()) for row in rows])
+
+
+def result_parquet(rows: Sequence[Row]) -> bytes:
+    """Return the result table as Parquet: the columns and values of the CSV, typed."""
+    import pyarrow as pa
+
+    kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+    columns: dict[str, Any] = {}
+    for name in _columns(rows):
+        values = [row[name] for row in rows]
+        known = {type(value) for value in values} - {type(None)}
+        kind = float if not known or float in known else known.pop()
+        columns[name] = pa.array(values, kinds[kind])
+    return table_bytes(pa.table(columns))
+
+
+def json_row(prediction: Prediction) -> bytes:
+    """Return one prediction as JSON, the record of `Prediction.to_dict`."""
+    text = json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def json_bytes(rows: Sequence[bytes]) -> bytes:
+    """Return a JSON array with one record per line."""
+    return b"[\n" + b",\n".join(rows) + b"\n]\n"
+
+
+def csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Return a CSV file (UTF-8, commas) with every text in it defused."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in (columns, *rows):
+        writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in row])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def defuse(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: risky ones behind an apostrophe.
+
+    >>> defuse("=1+1"), defuse("-7.5"), defuse("W01"), arm(defuse("@sum"))
+    ("'=1+1", '-7.5', 'W01', '@sum')
+    """
+    risky = text.lstrip(" ").startswith(_FORMULA)
+    return f"'{text}" if risky and not _is_number(text) else text
+
+
+def arm(text: str) -> str:
+    """Return the text that `defuse` was given."""
+    return text[1:] if text.startswith("'") and text[1:].lstrip(" ").startswith(_FORMULA) else text
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("-").removeprefix("+").replace(".", "", 1)
+    return digits.isascii() and digits.isdigit()
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    if not rows:
+        raise FormatError("Expected at least one prediction for a table, got none. Give some.")
+    columns = list(rows[0])
+    if any(list(row) != columns for row in rows):
+        raise FormatError(
+            "Expected predictions of one taxonomy in a table, got several. "
+            "Write those of each model into a file of their own."
+        )
+    return columns

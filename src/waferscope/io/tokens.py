@@ -1,0 +1,65 @@
+"""What people write into a cell for a die: blanks, bins, pass and fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.domain.wafermap import FAIL, NO_DIE, PASS
+
+BLANK: Final = -1
+GOOD: Final = -2
+BAD: Final = -3
+_BLANKS: Final = re.compile(r"[.\-_~*]*|nan|na|n/a|null|none|-1")
+_NUMBER: Final = re.compile(r"\+?([0-9]{1,5})(?:[.,]0*)?")
+_GOOD: Final = frozenset(("p", "pass", "passed", "g", "good", "ok", "true", "t", "y", "yes"))
+_BAD: Final = frozenset(("f", "fail", "failed", "x", "b", "bad", "nok", "ng", "false", "n", "no"))
+_LARGEST_BIN: Final = 0xFFFF
+
+
+def parse_token(token: str) -> int | None:
+    """Return a bin number, or BLANK, GOOD or BAD; None for what no cell of a map holds.
+
+    >>> [parse_token(t) for t in ("..", "17", "Pass", "X", "wafer")]
+    [-1, 17, -2, -3, None]
+    """
+    text = token.strip().strip('"').strip().lower()
+    if _BLANKS.fullmatch(text):
+        return BLANK
+    number = _NUMBER.fullmatch(text)
+    if number is not None:
+        return int(number[1]) if int(number[1]) <= _LARGEST_BIN else None
+    return GOOD if text in _GOOD else BAD if text in _BAD else None
+
+
+def state_of(values: npt.NDArray[np.int64], pass_bins: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Return NO_DIE, PASS or FAIL per parsed token; 0 is a bin that fails unless it passes."""
+    good = np.isin(values, [GOOD, *pass_bins])
+    return np.where(values == BLANK, NO_DIE, np.where(good, PASS, FAIL)).astype(np.uint8)
+
+
+class TokenTable:
+    """Numbers for the distinct tokens of a file, in the order in which they appear."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._numbers: dict[str, int] = {}
+
+    def number(self, cells: Sequence[str]) -> npt.NDArray[np.int32] | None:
+        """Return the numbers of some tokens, or None once there are too many different ones."""
+        numbers = self._numbers
+        found = [numbers.setdefault(cell, len(numbers)) for cell in cells]
+        return None if len(numbers) > self._most else np.array(found, dtype=np.int32)
+
+    def parsed(self) -> list[int | None]:
+        """Return the meaning of each token, by its number."""
+        return [parse_token(token) for token in self._numbers]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens, by their number."""
+        return list(self._numbers)
