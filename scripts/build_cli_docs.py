@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import typer.main
@@ -46,8 +46,8 @@ def _default(param: Any) -> str:
     if param.required:
         return "required"
     value = param.default
-    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return f"`{value}`" if plain and value != "" else ""
+    plain = isinstance(value, str | int | float | PurePath) and not isinstance(value, bool)
+    return f"`{value}`" if plain and str(value) else ""
 
 
 def _cell(text: str | None) -> str:
@@ -75,7 +75,7 @@ def render(app: typer.Typer) -> str:
 
 def main() -> None:
     """Write the page."""
-    from waferscope.cli import app
+    from waferscope.cli.app import app
 
     PAGE.write_text(render(app), encoding="utf-8")
     sys.stdout.write(f"{PAGE.relative_to(ROOT)}\n")

@@ -27,7 +27,7 @@ def test_it_is_one_lot_of_one_product(lot: list[WaferMap]) -> None:
     assert {wafer.lot_id for wafer in lot} == {"DEMO01"}
     assert {wafer.shape for wafer in lot} == {SHAPE}
     assert all((wafer.dies > 0).tolist() == (lot[0].dies > 0).tolist() for wafer in lot)
-    assert {wafer.die_width_mm for wafer in lot} == {pytest.approx(7.7, abs=0.01)}
+    assert [wafer.die_width_mm for wafer in lot] == pytest.approx([7.7] * WAFERS, abs=0.01)
 
 
 def test_its_wafers_are_tested_one_after_the_other(lot: list[WaferMap]) -> None:
