@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError, WaferError
 from waferscope.io import coco, columnar, columns, image, results, stdf, table
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
 from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, Writer
+
+if TYPE_CHECKING:
+    from waferscope.domain.prediction import Prediction
 
 __all__ = ["READERS", "WRITERS", "read", "sniff", "write"]
 
@@ -148,7 +150,7 @@ def write(
     packing = target.suffix.lower().removeprefix(".")
     packing = packing if packing in ("gz", "bz2", "xz") else ""
     plain = target.with_suffix("") if packing else target
-    many = iter([items] if isinstance(items, WaferMap | Prediction) else items)
+    many = iter(items) if isinstance(items, Iterable) else iter([items])
     first = next(many, None)
     takes = None if first is None else _kind(first)
     writer = _writer(plain, format, takes)
@@ -170,10 +172,12 @@ def _alike(items: Iterable[Any], takes: Takes) -> Iterator[Any]:
 
 
 def _kind(item: object) -> Takes:
-    if isinstance(item, Prediction):
-        return "predictions"
     if isinstance(item, WaferMap):
         return "wafers"
+    from waferscope.domain.prediction import Prediction  # it loads scipy, which reading never needs
+
+    if isinstance(item, Prediction):
+        return "predictions"
     raise InputError(
         f"Expected wafers or predictions, got {type(item).__name__}. "
         "Pass a WaferMap, a Prediction, or many of one kind."
@@ -199,7 +203,7 @@ def _writer(path: Path, format: str | None, takes: Takes | None) -> Writer:
 
 
 def _item_name(item: Any) -> str:
-    wafer: WaferMap = item.wafer if isinstance(item, Prediction) else item
+    wafer: WaferMap = item if isinstance(item, WaferMap) else item.wafer
     return safe_name("_".join(part for part in (wafer.lot_id, wafer.wafer_id) if part))
 
 

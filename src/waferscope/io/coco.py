@@ -11,18 +11,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.defects import Defect
-from waferscope.domain.masks import rle_to_mask
-from waferscope.domain.prediction import Prediction
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from waferscope.domain.wafermap import MAX_SIDE
 from waferscope.errors import FormatError, InputError
 from waferscope.io.archive import open_blobs
+
+if TYPE_CHECKING:
+    from waferscope.domain.defects import Defect
+    from waferscope.domain.prediction import Prediction
 
 # What a record of another shape than COCO's raises; InputError is a ValueError.
 _DAMAGE: Final = (
@@ -115,6 +116,8 @@ def decode_mask(segmentation: Mapping[str, Any]) -> Mask:
 
     The runs are checked against the size; raises InputError when they do not fill it.
     """
+    from waferscope.domain.masks import rle_to_mask
+
     size, counts = (segmentation.get(name) for name in ("size", "counts"))
     runs = _runs(counts) if isinstance(counts, str) else counts
     sides = isinstance(size, Sequence) and all(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.defects import Defect
-from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import FAIL, PASS, WaferMap
 from waferscope.io.image_cells import (
     BAD,
@@ -23,6 +22,10 @@ from waferscope.io.image_cells import (
     paint_outline,
 )
 from waferscope.io.image_page import Badge, LegendRow, Page, compose_page
+
+if TYPE_CHECKING:
+    from waferscope.domain.defects import Defect
+    from waferscope.domain.prediction import Prediction
 
 
 def draw_map(wafer: WaferMap, scale: int | None = None) -> Pixels:

@@ -27,11 +27,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from waferscope.domain.prediction import Prediction
 from waferscope.errors import FormatError
 from waferscope.io.columnar import table_bytes
+
+if TYPE_CHECKING:
+    from waferscope.domain.prediction import Prediction
 
 Row = dict[str, str | int | float | None]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
