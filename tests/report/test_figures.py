@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.hand_made import TAXONOMY, build_prediction, disc
+from tests.hand_made import build_prediction, disc
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY as TAXONOMY
 from waferscope.report.figures import (
     FAIL_COLOR,
     GOOD_COLOR,

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.hand_made import Prediction, build_prediction
+from tests.hand_made import build_prediction
+from waferscope.domain.prediction import Prediction
 from waferscope.errors import InputError
 from waferscope.report.html import render, write_html
 from waferscope.report.summary import summarise

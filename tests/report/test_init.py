@@ -15,7 +15,7 @@ from waferscope.errors import InputError
 
 @pytest.mark.parametrize("name", ["lot.html", "lot.HTM"])
 def test_the_suffix_asks_for_the_report(tmp_path: Path, name: str) -> None:
-    waferscope.write([build_prediction(lot_id="A7")], tmp_path / name)
+    assert waferscope.write(build_prediction(lot_id="A7"), tmp_path / name) == [tmp_path / name]
     assert "Lot A7" in (tmp_path / name).read_text(encoding="utf-8")
 
 
@@ -32,5 +32,6 @@ def test_wafers_have_no_report(tmp_path: Path) -> None:
 
 
 def test_other_formats_go_to_io(tmp_path: Path) -> None:
-    waferscope.write([build_prediction(wafer_id="W7")], tmp_path / "lot.csv")
+    target = tmp_path / "lot.csv"
+    assert waferscope.write([build_prediction(wafer_id="W7")], target) == [target]
     assert "W7" in (tmp_path / "lot.csv").read_text(encoding="utf-8")

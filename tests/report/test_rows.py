@@ -21,7 +21,8 @@ def test_row_counts_dies_by_class_and_once_together() -> None:
     assert row.fail_count == 9 + 3 + 2
     assert dict(row.present) == {"center": 9, "ring": 6}
     assert row.lost_dies == 12
-    assert row.labels == (("Center", pytest.approx(0.9)),)
+    assert [name for name, _ in row.labels] == ["Center"]
+    assert row.labels[0][1] == pytest.approx(0.9)
     assert row.defect_count == 2
     assert row.wafer_yield == 1 - 14 / row.die_count
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.hand_made import TAXONOMY, disc
+from tests.hand_made import disc
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY as TAXONOMY
 from waferscope.errors import InputError
 from waferscope.report.figures import hex_to_rgb
 from waferscope.report.sheet import CAPTION, GAP, LEGEND, SIDE, draw_sheet, write_sheet

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tests.hand_made import Prediction, build_prediction, disc
-from waferscope.domain.prediction import Prediction as PredictionType
+from tests.hand_made import build_prediction, disc
+from waferscope.domain.prediction import Prediction
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from waferscope.errors import InputError
 from waferscope.report import summary as summary_file
@@ -108,7 +108,7 @@ def test_limits_of_zero_keep_nothing() -> None:
 def test_predictions_are_read_one_at_a_time_and_let_go() -> None:
     alive = 0
 
-    class Watched(PredictionType):
+    class Watched(Prediction):
         def __del__(self) -> None:
             nonlocal alive
             alive -= 1

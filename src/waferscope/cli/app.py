@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -95,7 +95,7 @@ def _take_debug(arguments: list[str]) -> tuple[list[str], bool]:
 def _explain(error: Exception) -> int:
     """Say an error in one line and return its exit code; what nobody foresaw rises again."""
     if isinstance(error, _USAGE_ERROR):
-        say_error(f"{error.format_message()} See waferscope --help.")
+        say_error(f"{_usage_message(error)} See waferscope --help.")
         return EXIT_USAGE
     if isinstance(error, WaferScopeError):
         say_error(str(error))
@@ -112,6 +112,10 @@ def _explain(error: Exception) -> int:
         "run again with --debug and report what it prints."
     )
     return EXIT_ERROR
+
+
+def _usage_message(error: Any) -> str:
+    return str(error.format_message())
 
 
 def _close_stdout() -> int:

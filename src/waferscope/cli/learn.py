@@ -30,20 +30,26 @@ def require_training() -> None:
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a training recipe.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for checkpoints and curves.")
-    ] = Path("runs"),
-    resume: Annotated[
-        bool, typer.Option("--resume/--fresh", help="Go on with an unfinished run, or start anew.")
-    ] = True,
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run; runs/RECIPE if left out."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real wafers to train on besides synthetic ones.")
+    ] = None,
 ) -> None:
-    """Train a model after a recipe; a stopped run goes on where it was.
+    """Train a model after a recipe; a run that was stopped goes on where it was.
 
-    Example: waferscope train quick --output runs
+    The last line printed is the path of the checkpoint.
+
+    Example: waferscope train quick --output runs/quick
     """
     require_training()
+    from waferscope.ml.recipes import build_recipe
     from waferscope.ml.train import train as run_training
 
-    console.print_line(str(run_training(recipe, output, resume=resume)))
+    config = build_recipe(recipe, data)
+    folder = output if output is not None else Path("runs") / recipe
+    console.print_line(str(run_training(config, folder)))
 
 
 @app.command("evaluate")

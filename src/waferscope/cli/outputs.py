@@ -103,7 +103,7 @@ def open_outputs(folder: Path, formats: tuple[str, ...]) -> Iterator[Results]:
 def _open(name: str, path: Path) -> Output:
     from waferscope.io import WRITERS
 
-    writer = next(w for w in WRITERS.values() if w.name == name and w.takes == "predictions")
+    writer = WRITERS[(name, "predictions")]
     return _Folder(writer, path) if writer.join is None else _File(writer, path)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from waferscope.domain.wafermap import WaferMap
 
 app = typer.Typer()
-MAPS_SHOWN = 2
+MAPS_SHOWN = 1
 ROWS_SHOWN = 40
 
 
@@ -108,7 +108,7 @@ def _print_tables(wafers: WaferFiles, maps: int) -> None:
             drawn.append(wafer)
         for note in wafer.notes:
             notes[note] = notes.get(note, 0) + 1
-    footer = f"{count:,} wafers, {dies:,} dies, {fails:,} fail"
+    footer = f"{count:,} {'wafer' if count == 1 else 'wafers'}, {dies:,} dies, {fails:,} fail"
     footer += f" (yield {1 - fails / dies:.1%})" if dies else ""
     if count > len(rows):
         footer = f"and {count - len(rows):,} more\n{footer}"

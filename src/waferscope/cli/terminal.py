@@ -15,6 +15,10 @@ WIDEST: Final = 60
 """Columns of the largest drawing; a denser grid is thinned, a block with a fail shows a fail."""
 
 
+WIDEST_PLAIN: Final = 40
+"""The same in letters, which take two columns a die."""
+
+
 def thin(dies: npt.NDArray[np.uint8], widest: int = WIDEST) -> npt.NDArray[np.uint8]:
     """Return the grid with at most ``widest`` cells a side; each block shows its highest value.
 
@@ -42,7 +46,7 @@ def draw_plain(dies: npt.NDArray[np.uint8]) -> str:
       ··
     ##··
     """
-    lines = thin(dies).tolist()
+    lines = thin(dies, WIDEST_PLAIN).tolist()
     return "\n".join("".join(LETTERS[die] for die in line).rstrip() for line in lines)
 
 

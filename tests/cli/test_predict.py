@@ -1,0 +1,159 @@
+"""``waferscope predict``: what is printed, written, skipped and refused."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, WriteNpz
+
+pytestmark = pytest.mark.usefixtures("use_tiny_model")
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    text = (folder / "predictions.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_table_on_screen_csv_and_report(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    done = run("predict", lot_file, "--output", output)
+    assert done.code == 0
+    assert done.last_line == str(output / "report.html")
+    assert "edge-0" in done.out
+    assert "severity" in done.out
+    assert sorted(p.name for p in output.iterdir()) == ["predictions.csv", "report.html"]
+    assert [row["wafer_id"] for row in table(output)] == ["edge-0", "particle-1", "clean-2"]
+    assert int(table(output)[0]["edge_dies"]) > 0
+    assert table(output)[2]["severity"] in {"0", "0.0"}
+
+
+def test_every_format_is_written(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    done = run("predict", lot_file, "-o", output, "-f", "csv,json,parquet,coco,png,html")
+    assert done.code == 0
+    names = {p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file()}
+    assert names == {
+        "predictions.csv",
+        "predictions.json",
+        "predictions.parquet",
+        "predictions.coco.json",
+        "report.html",
+        "overlays/L1_edge-0.png",
+        "overlays/L1_particle-1.png",
+        "overlays/L1_clean-2.png",
+    }
+    records = json.loads((output / "predictions.json").read_text(encoding="utf-8"))
+    assert [r["wafer"]["wafer_id"] for r in records] == ["edge-0", "particle-1", "clean-2"]
+
+
+def test_without_a_report_the_folder_comes_last(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    done = run("predict", lot_file, "-o", tmp_path / "out", "-f", "csv")
+    assert done.last_line == str(tmp_path / "out")
+
+
+def test_packed_files_folders_and_globs(run: Run, tmp_path: Path, write_npz: WriteNpz) -> None:
+    plain = write_npz(tmp_path / "plain.npz", "edge").read_bytes()
+    lots = tmp_path / "lots"
+    (lots / "deep").mkdir(parents=True)
+    (lots / "a.npz.gz").write_bytes(gzip.compress(plain))
+    (lots / "b.npz.bz2").write_bytes(bz2.compress(plain))
+    (lots / "deep" / "c.npz.xz").write_bytes(lzma.compress(plain))
+    with zipfile.ZipFile(lots / "d.zip", "w") as archive:
+        archive.writestr("one.npz", plain)
+        archive.writestr("two.npz", plain)
+    done = run("predict", lots, tmp_path / "pl*.npz", "-o", tmp_path / "out", "-f", "csv")
+    assert done.code == 0
+    assert len(table(tmp_path / "out")) == 6
+
+
+def test_a_bad_file_is_skipped_with_code_3(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.stdf"
+    bad.write_bytes(b"not an STDF file")
+    done = run("predict", bad, lot_file, "-o", tmp_path / "out")
+    assert done.code == 3
+    assert str(bad) in done.err
+    assert "1 of 2 files were skipped" in " ".join(done.err.split())
+    assert done.last_line == str(tmp_path / "out" / "report.html")
+    assert len(table(tmp_path / "out")) == 3
+
+
+def test_strict_stops_and_leaves_no_half_results(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.stdf"
+    bad.write_bytes(b"not an STDF file")
+    output = tmp_path / "out"
+    assert run("predict", lot_file, bad, "-o", output, "--strict").code == 1
+    assert [p for p in output.rglob("*") if p.is_file()] == []
+
+
+def test_only_bad_files_is_an_error(run: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.stdf"
+    bad.write_bytes(b"not an STDF file")
+    done = run("predict", bad, "-o", tmp_path / "out")
+    assert done.code == 1
+    assert "at least one wafer" in done.err
+    assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == []
+
+
+def test_limit_and_threshold(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    run("predict", lot_file, "-o", tmp_path / "two", "--limit", 2)
+    assert len(table(tmp_path / "two")) == 2
+    run("predict", lot_file, "-o", tmp_path / "all", "--threshold", 0.0)
+    assert int(table(tmp_path / "all")[1]["particle_dies"]) == 25
+
+
+def test_more_wafers_than_rows(run: Run, tmp_path: Path, write_npz: WriteNpz) -> None:
+    path = write_npz(tmp_path / "many.npz", *["clean"] * 30)
+    done = run("predict", path, "-o", tmp_path / "out", "-f", "csv")
+    assert "and 5 more" in done.out
+    assert len(table(tmp_path / "out")) == 30
+
+
+@pytest.mark.parametrize("formats", ["csv,docx", "", ","])
+def test_unknown_formats_are_refused(
+    run: Run, lot_file: Path, tmp_path: Path, formats: str
+) -> None:
+    done = run("predict", lot_file, "-o", tmp_path / "out", "-f", formats)
+    assert done.code == 1
+    assert "csv, json, parquet, coco, png, html" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_hostile_names_stay_inside_the_folder(
+    run: Run, tmp_path: Path, write_npz: WriteNpz
+) -> None:
+    names = ["../../evil", "a/b\\c", "<script>alert(1)</script>", "../../evil", "\x1b[2J=1+1"]
+    path = write_npz(tmp_path / "h.npz", *["edge"] * 5, names=names, lot="..")
+    output = tmp_path / "deep" / "out"
+    done = run("predict", path, "-o", output, "-f", "csv,html,png")
+    assert done.code == 0
+    assert "\x1b" not in done.out
+    outside = [p for p in tmp_path.rglob("*") if p.is_file() and output not in p.parents]
+    assert outside == [path]
+    assert len(list((output / "overlays").iterdir())) == 5
+    assert "<script>alert" not in (output / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_missing_model_is_said(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    done = run("predict", lot_file, "-o", tmp_path / "out", "--model", tmp_path / "no.onnx")
+    assert done.code == 1
+    assert "no.onnx" in done.err
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(
+    run: Run, lot_file: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "taken"
+    place.write_text("mine")
+    done = run("predict", lot_file, "-o", place)
+    assert done.code == 1
+    assert "taken" in done.err
+    assert place.read_text() == "mine"
