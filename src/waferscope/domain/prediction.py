@@ -173,6 +173,11 @@ def _check_shapes(preds: Prediction) -> None:
             raise InputError(
                 f"Expected finite numbers in {name}, got NaN or infinity. Check the model's output."
             )
+    if not np.isfinite(preds.thresholds).all():
+        raise InputError(
+            f"Expected finite thresholds, got {preds.thresholds}. "
+            "Use a number above 1 for a class that is never marked."
+        )
     # A NaN fails both comparisons.
     if not (preds.probs.min() >= 0 and preds.probs.max() <= 1):
         raise InputError(

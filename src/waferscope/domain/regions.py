@@ -12,11 +12,12 @@ Mask = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
-NECK: Final = 0.6
+NECK: Final = 0.75
 """Two clusters are parted where the neck is below this share of the smaller one's half-width."""
 SMALLEST_CORE: Final = 2.5
 """Half-width, in dies, below which a bulge is noise of the outline, not a cluster."""
 _SQUARE: Final = np.ones((3, 3), np.uint8)
+_CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
 class DieTable(NamedTuple):
@@ -59,17 +60,17 @@ def split_touching(mask: Mask, min_dies: int = 1) -> tuple[int, Labels]:
     """Part one region into the clusters that touch in it; labels as in `label_regions`.
 
     Watershed by immersion (Vincent and Soille, 1991) of the distance to the outline, from the
-    cores whose half-width exceeds that of every neck to a larger core by 1 / `NECK`. Single
-    passing dies do not count as outline. A region is left whole when a piece of it would hold
+    cores whose half-width exceeds that of every neck to a larger core by 1 / `NECK`. Passing
+    dies inside do not count as outline. A region is left whole when a piece of it would hold
     fewer than ``min_dies`` dies. OpenCV's and SciPy's watersheds flood along differences between
     neighbours, which are the same everywhere on a distance map, and miss the neck.
     """
     whole = mask.astype(np.int32)
+    if not mask.any():
+        return 0, whole
     pad = 2
-    solid = cv2.copyMakeBorder(mask.view(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT)
-    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, _SQUARE)
-    distance = cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    depth = np.asarray(distance, np.float32)
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT)
+    depth = _depth(np.asarray(padded, np.uint8))
     if depth.max() < SMALLEST_CORE:
         return 1, whole
     count, cores = _cores(depth)
@@ -80,6 +81,21 @@ def split_touching(mask: Mask, min_dies: int = 1) -> tuple[int, Labels]:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     stray = np.count_nonzero(mask & (labels == 0))
     return (count, labels) if sizes.min() >= min_dies and not stray else (1, whole)
+
+
+def _depth(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return the distance to the outline, drawn at half the density of the dies and without holes.
+
+    A morphological closing would fill passing dies as well, and with them the notch between two
+    clusters: by 4 dies where two discs of radius 9 meet.
+    """
+    density = cv2.GaussianBlur(image.astype(np.float32), (0, 0), 1.0)
+    inside = image > 0
+    solid = (inside | (density >= density[inside].mean() / 2)).astype(np.uint8)
+    outside = solid.copy()
+    cv2.floodFill(outside, None, (0, 0), 1)
+    solid |= outside ^ 1
+    return np.asarray(cv2.distanceTransform(solid, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
 def _cores(depth: npt.NDArray[np.float32]) -> tuple[int, Labels]:
@@ -108,9 +124,12 @@ def _flood(depth: npt.NDArray[np.float32], cores: Labels) -> Labels:
         ground = depth > max(float(level), 0.0)
         while True:
             free = ground & (labels == 0)
-            grown = cv2.dilate(labels, _SQUARE)
-            taken = free & (grown > 0)
-            if not taken.any():
+            for reach in (_CROSS, _SQUARE):  # over corners only where there is no other way
+                grown = cv2.dilate(labels, reach)
+                taken = free & (grown > 0)
+                if taken.any():
+                    break
+            else:
                 break
             labels[taken] = grown[taken]
     return labels.astype(np.int32)

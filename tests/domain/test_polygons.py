@@ -1,0 +1,109 @@
+"""Outlines against shapely's union of unit boxes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from shapely.geometry import MultiPolygon, Polygon, shape
+
+from waferscope.domain.polygons import build_polygon, build_polygons, to_geojson
+from waferscope.domain.regions import DieTable
+
+Mask = npt.NDArray[np.bool_]
+MASKS = arrays(np.bool_, st.tuples(st.integers(1, 8), st.integers(1, 8)))
+
+
+def boxes(mask: Mask, row0: int = 0, col0: int = 0) -> Polygon | MultiPolygon:
+    rows, cols = np.nonzero(mask)
+    return shapely.union_all(
+        [shapely.box(c, r, c + 1, r + 1) for r, c in zip(rows + row0, cols + col0, strict=True)]
+    )
+
+
+def from_text(text: str) -> Mask:
+    return np.array([[cell == "#" for cell in line] for line in text.split()])
+
+
+@given(MASKS, st.integers(0, 300), st.integers(0, 300))
+def test_the_outline_is_the_union_of_the_dies(mask: Mask, row0: int, col0: int) -> None:
+    polygon = build_polygon(mask, row0, col0)
+    assert polygon.is_valid
+    assert polygon.area == mask.sum()
+    assert polygon.equals(boxes(mask, row0, col0))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "holes"),
+    [
+        ("#", 1, 0),
+        ("### #.# ###", 1, 1),
+        ("#. .#", 2, 0),  # touch at a corner
+        (".# #.", 2, 0),
+        ("### #.. ###", 1, 0),  # a bay, open to the right
+        ("### #.# ##.", 1, 1),  # a bay that a corner closes
+        ("###. #.## ##.# .###", 1, 2),  # two holes that touch at a corner
+        ("#### #..# #.#. ####", 1, 1),  # an outline that meets its own hole at a corner
+        (".#. #.# .#.", 4, 0),  # four dies around nothing: their inside is not connected
+        ("##### #...# #.#.# #...# #####", 2, 1),  # an island in a hole
+    ],
+)
+def test_parts_and_holes(text: str, parts: int, holes: int) -> None:
+    polygon = build_polygon(from_text(text))
+    assert polygon.is_valid, shapely.is_valid_reason(polygon)
+    assert polygon.geom_type == ("Polygon" if parts == 1 else "MultiPolygon")
+    pieces = shapely.get_parts(polygon)
+    assert len(pieces) == parts
+    assert shapely.get_num_interior_rings(pieces).sum() == holes
+
+
+def test_an_empty_mask_has_an_empty_outline() -> None:
+    polygon = build_polygon(np.zeros((3, 3), dtype=bool))
+    assert polygon.is_empty
+    assert to_geojson(polygon) == {"type": "Polygon", "coordinates": []}
+    none = np.zeros(0, np.int64)
+    assert build_polygons(DieTable(none, none, none, 0)) == []
+
+
+def test_only_corners_are_vertices() -> None:
+    polygon = build_polygon(np.ones((40, 70), dtype=bool))
+    assert shapely.get_num_coordinates(polygon) == 5
+    assert polygon.equals(shapely.box(0, 0, 70, 40))
+
+
+@given(arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 4)))
+def test_regions_that_touch_are_traced_side_by_side(labels: npt.NDArray[np.int8]) -> None:
+    numbers = [n for n in range(5) if (labels == n).any()]
+    dies = [np.nonzero(labels == n) for n in numbers]
+    table = DieTable(
+        np.repeat(np.arange(len(numbers)), [len(d[0]) for d in dies]),
+        np.concatenate([d[0] for d in dies]),
+        np.concatenate([d[1] for d in dies]),
+        len(numbers),
+    )
+    for number, polygon in zip(numbers, build_polygons(table), strict=True):
+        assert polygon.is_valid
+        assert polygon.equals(boxes(labels == number))
+
+
+@given(MASKS.filter(np.any))
+def test_geojson_is_read_back_by_shapely(mask: Mask) -> None:
+    polygon = build_polygon(mask)
+    assert shape(json.loads(json.dumps(to_geojson(polygon)))).equals_exact(polygon, 0)
+
+
+@pytest.mark.parametrize("density", [0.35, 0.6, 0.95])
+def test_a_large_noisy_wafer_keeps_its_area(density: float, rng: np.random.Generator) -> None:
+    mask = rng.random((120, 110)) < density
+    polygon = build_polygon(mask)
+    assert polygon.is_valid
+    assert polygon.area == mask.sum()
+    sides = np.abs(np.diff(np.pad(mask, 1).astype(int), axis=0)).sum()
+    sides += np.abs(np.diff(np.pad(mask, 1).astype(int), axis=1)).sum()
+    assert polygon.length == sides
