@@ -12,7 +12,6 @@ from tests.hand_made import build_prediction, disc
 from waferscope.domain.prediction import Prediction
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from waferscope.errors import InputError
-from waferscope.report import summary as summary_file
 from waferscope.report.summary import LotSummary, summarise, update
 
 
@@ -129,13 +128,6 @@ def test_notes_and_conflicts_are_counted_with_examples() -> None:
     assert found.notes["guessed"].wafers == 5
     assert found.notes["guessed"].examples == ["W0", "W1", "W2"]
     assert all(not any(c.isdigit() for c in text) for text in found.conflicts)
-
-
-def test_endless_different_notes_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summary_file, "MAX_REMARKS", 3)
-    found = summarise([build_prediction(notes=(f"note {k}",)) for k in range(9)])
-    assert len(found.notes) == 4
-    assert found.notes[summary_file.FURTHER].wafers == 6
 
 
 def test_dates_and_products_span_the_lot() -> None:

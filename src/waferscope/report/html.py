@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from waferscope import __version__
 from waferscope.domain.prediction import Prediction
-from waferscope.errors import InputError
 from waferscope.io.files import write_whole
+from waferscope.report.charts import percent, rate, whole
 from waferscope.report.summary import LotSummary, summarise
-from waferscope.report.view import build_view, percent, rate, whole
+from waferscope.report.view import build_view
 
 
 def write_html(
@@ -40,8 +40,6 @@ def write_summary(summary: LotSummary, path: str | Path, *, title: str | None = 
 
 def render(summary: LotSummary, *, title: str | None, now: datetime) -> str:
     """Return the report as text; ``now`` is printed as the time it was made."""
-    if not summary.total.wafers:
-        raise InputError("Expected at least one prediction, got none. Give it a wafer to report.")
     script = _asset("lot.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return _template().render(
