@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def python_files(*folders: str) -> list[Path]:
 EVERYWHERE = python_files("src", "tests", "benchmarks", "scripts")
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
@@ -64,10 +66,13 @@ def line_count(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for node in ast.walk(parse(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+@cache
+def functions(path: Path) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node)
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -122,11 +127,12 @@ def has_code(path: Path) -> bool:
 
 
 def test_names(path: Path) -> set[Path]:
-    """The places where a source file's test may be: the mirrored path."""
+    """The places where a source file's test may be: the mirrored path, or flat in its room."""
     place = TESTS / path.relative_to(SOURCE).parent
     if path.name == "__init__.py":
         return {place / "test_init.py", place / f"test_{path.parent.name}.py"}
-    return {place / f"test_{path.stem.lstrip('_')}.py"}
+    stem = path.stem.lstrip("_")
+    return {place / f"test_{stem}.py", place.parent / f"test_{place.name}_{stem}.py"}
 
 
 test_names.__test__ = False  # type: ignore[attr-defined]
