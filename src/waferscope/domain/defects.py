@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 from shapely.geometry import MultiPolygon, Polygon
 
 from waferscope.domain.measures import DefectMeasures, measure_defects
@@ -183,8 +182,9 @@ def _label_class(mask: Mask, rule: DefectClass) -> tuple[int, Labels]:
 
 def _split_regions(count: int, labels: Labels, min_dies: int) -> tuple[int, Labels]:
     """Part the regions in which clusters touch; the parts take new numbers."""
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        crop = labels[box]
+    boxes = _bounding_boxes(_build_table([(count, labels)]))
+    for number, (row0, col0, row1, col1) in enumerate(boxes, start=1):
+        crop = labels[row0:row1, col0:col1]
         if min(crop.shape) < SMALLEST_SPLIT:
             continue
         region = crop == number
