@@ -129,7 +129,7 @@ def open_blobs(
     stream, name = _open(source)
     with stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        packed = stream.tell()
+        packed = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         blob = Blob(name, digest, stream, limits)
         yield from _unpack(blob, is_known, _Budget(packed, limits), 0)

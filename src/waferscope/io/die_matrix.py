@@ -46,8 +46,7 @@ def split_cells(line: str, delimiter: Delimiter) -> list[str]:
 
 def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimiter] | None:
     """Return, as a tuple of one, how the lines of a matrix are cut; None when they are none."""
-    body = [line for line in lines if line.strip() and not line.startswith("#")][:_LOOKED_AT]
-    body = body[1:] if len(body) > 2 and _is_title(body[0], delimiters) else body
+    body = _first_block(lines, delimiters)
     for delimiter in delimiters:
         cells = [split_cells(line, delimiter) for line in body]
         cells = cells[1:] if _margin(cells[0] if cells else []) else cells
@@ -178,6 +177,20 @@ def _margin(cells: Sequence[str]) -> bool:
 def _runs(numbers: Sequence[int]) -> bool:
     steps = {after - before for before, after in pairwise(numbers)}
     return steps in ({1}, {-1}, set())
+
+
+def _first_block(lines: Sequence[str], delimiters: Sequence[str]) -> list[str]:
+    """Return the first lines that stand together, without comments and titles."""
+    block: list[str] = []
+    for line in lines[: 2 * _LOOKED_AT]:
+        if line.startswith("#"):
+            continue
+        if not line.strip() or _is_title(line, delimiters):
+            if block:
+                break
+        else:
+            block.append(line)
+    return block[:_LOOKED_AT]
 
 
 def _is_title(line: str, delimiters: Sequence[str]) -> bool:

@@ -26,7 +26,7 @@ GOOD: Final = (226, 230, 236)
 BAD: Final = (122, 129, 141)
 """A failing die that belongs to no class."""
 INK: Final = (31, 36, 46)
-_GLYPH_FROM: Final = 9
+_GLYPH_FROM: Final = 11
 """Smallest cell side, in pixels, that has room for a glyph."""
 _GAP_FROM: Final = 5
 _TARGET: Final = 760

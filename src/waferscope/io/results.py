@@ -26,6 +26,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, str | int | float | None]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 def result_row(prediction: Prediction) -> Row:
@@ -98,11 +100,12 @@ def json_bytes(rows: Sequence[bytes]) -> bytes:
 
 
 def csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Return a CSV file (UTF-8, commas) with every text in it defused."""
+    """Return a CSV file (UTF-8, commas), each row one line, with every text in it defused."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in (columns, *rows):
-        writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in row])
+        cells = (_CONTROL.sub(" ", c) if isinstance(c, str) else c for c in row)
+        writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 

@@ -1,0 +1,121 @@
+"""Matrices in text: every way of writing a die, several wafers, numbered margins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.io.wafers import grids
+from waferscope.domain.wafermap import DieGrid, WaferMap
+from waferscope.errors import FormatError
+from waferscope.io import read
+from waferscope.io.tokens import TokenTable, parse_token
+
+CROSS = [[0, 1, 0, 0], [1, 2, 1, 1], [0, 1, 0, 2]]
+
+
+def one(text: str, **options: object) -> WaferMap:
+    (wafer,) = read(text.encode(), **options)  # type: ignore[arg-type]
+    return wafer
+
+
+def written(cells: list[list[int]], signs: str, separator: str) -> str:
+    return "".join(separator.join(signs[c] for c in row) + "\n" for row in cells)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", ""])
+@pytest.mark.parametrize("signs", ["012", ".1X", "-PF", "_12", "*GB", ".10"])
+def test_signs_and_separators(separator: str, signs: str) -> None:
+    wafer = one(written(CROSS, signs, separator))
+    assert wafer.dies.tolist() == CROSS
+    assert any("matrix" in note for note in wafer.notes)
+
+
+@settings(max_examples=40)
+@given(grids(12), st.sampled_from([",", ";", "\t", " "]))
+def test_any_matrix_of_the_contract(dies: DieGrid, separator: str) -> None:
+    text = written(dies.tolist(), "012", separator)
+    try:
+        found = one(text)
+    except FormatError:
+        pytest.fail(text)
+    assert np.array_equal(found.dies, dies)
+
+
+def test_blank_cells_and_bins() -> None:
+    wafer = one(",1,17,\n1,0,1,4\n,1,,\n")
+    assert wafer.dies.tolist() == [[0, 1, 2, 0], [1, 2, 1, 2], [0, 1, 0, 0]]
+    assert wafer.bins is not None
+    assert wafer.bins.hard is not None
+    assert wafer.bins.hard.tolist() == [[0, 1, 17, 0], [1, 0, 1, 4], [0, 1, 0, 0]]
+    assert "blank cells taken as no die, 0 as a bin" in wafer.notes
+    assert one(",1,17,\n1,0,1,4\n,1,,\n", pass_bins=(17,)).dies[0].tolist() == [0, 2, 1, 0]
+
+
+def test_plain_codes_are_no_bins() -> None:
+    assert one("0,1\n1,2\n0,1\n").bins is None
+
+
+def test_signs_with_blanks_and_ragged_ends() -> None:
+    wafer = one("  11\n 1X11\n  1\n")
+    assert wafer.dies.tolist() == [[0, 0, 1, 1, 0], [0, 1, 2, 1, 1], [0, 0, 1, 0, 0]]
+    assert any("rows of 3 to 5 cells filled up" in note for note in wafer.notes)
+
+
+def test_margins_are_coordinates() -> None:
+    wafer = one("y\\x,3,4,5\n9,0,1,2\n8,1,1,1\n")
+    assert wafer.dies.tolist() == [[0, 1, 2], [1, 1, 1]]
+    assert wafer.frame.to_xy(0, 0) == (3, 9)
+    assert wafer.frame.to_xy(1, 2) == (5, 8)
+    odd = one(",3,4,5\n9,0,1,2\n5,1,1,1\n")
+    assert any("row numbers do not run by one" in note for note in odd.notes)
+    with pytest.raises(FormatError, match="row number before each row"):
+        read(b",3,4,5\n9,0,1,2\nX,1,1,1\n", "csv")
+
+
+def test_several_wafers() -> None:
+    text = "W1\n0,1\n1,1\n\nW2\n0,2\n1,1\n1,1\n\n2,2\n1,1\n"
+    found = read(text.encode())
+    assert [(w.wafer_id, w.shape) for w in found] == [("W1", (2, 2)), ("W2", (3, 2)), ("", (2, 2))]
+
+
+def test_comments_are_passed_over_and_name_the_wafer() -> None:
+    wafer = one("# Lot: A7\n# hello\n0,1\n1,2\n0,1\n")
+    assert wafer.lot_id == "A7"
+    assert wafer.shape == (3, 2)
+
+
+def test_cells_that_mean_nothing() -> None:
+    text = "0,1\n1,2\n" * 60 + "1,apple\n"
+    with pytest.raises(FormatError, match="'apple'"):
+        read(text.encode())
+
+
+def test_too_wide() -> None:
+    with pytest.raises(FormatError, match="at most 4096x4096"):
+        read(("1," * 5000 + "1\n").encode() * 3)
+
+
+@pytest.mark.parametrize(
+    ("token", "meaning"),
+    [
+        ("70000", None),
+        ("65535", 65535),
+        ("1.0", 1),
+        ("2,", 2),
+        ('"3"', 3),
+        ("-1", -1),
+        ("-2", None),
+    ],
+)
+def test_tokens(token: str, meaning: int | None) -> None:
+    assert parse_token(token) == meaning
+
+
+def test_too_many_tokens() -> None:
+    table = TokenTable(2)
+    assert table.number(["a", "b"]) is not None
+    assert table.number(["c"]) is None
+    assert table.tokens == ["a", "b", "c"]
