@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError, WaferError
-from waferscope.io import coco, columnar, columns, image, results, stdf, table
+from waferscope.io import coco, columnar, columns, image, results, semi, sinf, stdf, table
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
 from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, Writer
@@ -35,6 +35,9 @@ _READERS: Final = (
         columnar.read_parquet,
     ),
     Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
+    Reader("e142", "SEMI E142 substrate map", (".xml", ".e142"), semi.is_e142, semi.read_e142),
+    Reader("g85", "SEMI G85 wafer map", (".xml", ".g85"), semi.is_g85, semi.read_g85),
+    Reader("sinf", "SINF wafer map", (".sinf", ".sin"), sinf.is_sinf, sinf.read_sinf),
     Reader(
         "csv",
         "die list or matrix as text",

@@ -5,7 +5,6 @@ Shapes: grids are ``[rows, cols]``. A code is text; ``Codes.cells`` holds its pl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.wafermap import MAX_SIDE, BinGrid, DieGrid
+from waferscope.domain.wafermap import MAX_SIDE, BinGrid
 from waferscope.errors import FormatError
 
 WIDEST: Final = 4
@@ -33,10 +32,10 @@ class Codes:
     cells: npt.NDArray[np.uint16]
     notes: tuple[str, ...] = ()
 
-    def look_up(self, values: Sequence[int], kind: type[np.generic]) -> npt.NDArray[np.generic]:
+    def look_up(self, values: Sequence[int]) -> BinGrid:
         """Return a grid in which every cell has the value of its code."""
-        table: npt.NDArray[np.generic] = np.array(values, dtype=kind)[self.cells]
-        return table
+        grid: BinGrid = np.array(values, dtype=np.uint16)[self.cells]
+        return grid
 
 
 def read_rows(rows: Sequence[str], width: int | None, null: str = "") -> Codes:

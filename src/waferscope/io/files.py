@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from waferscope.errors import FormatError
+from waferscope.io.archive import NAMELESS
 
 LONGEST_NAME: Final = 80
 _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -49,3 +50,12 @@ def safe_name(text: str) -> str:
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:LONGEST_NAME].strip("._-")
     return f"_{name}" if _DEVICES.fullmatch(name) else name or "wafer"
+
+
+def file_stem(name: str) -> str:
+    """Return a wafer's name from that of its blob: no archive, no suffix; "" for bytes.
+
+    >>> file_stem("lot.zip:W01.xml"), file_stem("<bytes>")
+    ('W01', '')
+    """
+    return "" if name == NAMELESS else PurePath(name.rpartition(":")[2]).stem

@@ -102,8 +102,8 @@ def dies_and_bins(
     """
     notes = list(codes.notes)
     meanings = _meanings(codes.names, kind, null, definitions, options, notes)
-    states = codes.look_up([m.state for m in meanings], np.uint8)
-    numbers = codes.look_up([m.number if m.state else 0 for m in meanings], np.uint16)
+    states = codes.look_up([m.state for m in meanings]).astype(np.uint8)
+    numbers = codes.look_up([m.number if m.state else 0 for m in meanings])
     counts = np.bincount(codes.cells.reshape(-1), minlength=len(meanings))
     left_out: dict[str, int] = {}
     for meaning, count in zip(meanings, counts.tolist(), strict=True):
@@ -119,7 +119,7 @@ def dies_and_bins(
         if d.description and (number := _number(d.code, kind)) is not None
     }
     grid = numbers if numbers.any() else None
-    return states.astype(np.uint8), Bins(hard=grid, hard_names=names), notes
+    return states, Bins(hard=grid, hard_names=names), notes
 
 
 def _meanings(
@@ -213,4 +213,6 @@ def _wrong_counts(
         if d.count is not None and d.count != seen.get(_key(d.code, kind), 0)
     ]
     listed = ", ".join(wrong[:8])
-    return [f"the file counts other numbers of dies than its map has: bins {listed}"] if wrong else []
+    return (
+        [f"the file counts other numbers of dies than its map has: bins {listed}"] if wrong else []
+    )

@@ -94,6 +94,17 @@ def number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
+def whole(text: str) -> int | None:
+    """Return a whole number of at most nine digits, or None.
+
+    >>> whole("-12"), whole("1.0"), whole("9" * 99)
+    (-12, None, None)
+    """
+    plain = text.strip()
+    digits = plain.removeprefix("-").removeprefix("+")
+    return int(plain) if digits.isascii() and digits.isdigit() and len(digits) <= 9 else None
+
+
 def to_mm(text: str, units: str) -> float | None:
     """Return a size in mm, or None where there is none or its unit is unknown.
 
