@@ -57,9 +57,10 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Argument(help="Model file; the released one if left out.")
     ] = None,
-    data: Annotated[Path, typer.Option(help="Folder with the wafers to measure on.")] = Path(
-        "data"
-    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of real wafers; without it only synthetic ones are used."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure a model: die IoU per class, label scores, calibration, false alarms.
@@ -83,15 +84,21 @@ def evaluate(
 @app.command("export")
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a training run.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")] = Path(
-        "waferscope.onnx"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the model files and the card.")
+    ] = Path("model"),
+    version: Annotated[str, typer.Option(help="Version the model file carries.")] = "dev",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real wafers to calibrate and measure on.")
+    ] = None,
 ) -> None:
-    """Write a trained checkpoint as one ONNX model file, checked and quantised.
+    """Write a trained checkpoint as fp32 and int8 ONNX files, calibrated, measured, with a card.
 
-    Example: waferscope export runs/quick/last.ckpt --output waferscope.onnx
+    The last line printed is the path of the int8 file.
+
+    Example: waferscope export runs/quick/last.ckpt --output model --version 0.1
     """
     require_training()
-    from waferscope.ml.export import export as write_model
+    from waferscope.ml.release import release
 
-    console.print_line(str(write_model(checkpoint, output)))
+    console.print_line(str(release(checkpoint, output, version, data).model))

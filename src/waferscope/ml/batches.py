@@ -6,7 +6,7 @@ Shapes: B batch, C classes, P patterns, H and W the canvas.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> Sample:
     return replace(sample, dies=dies, target=target, reticle=reticle)
 
 
-def turn(array: npt.NDArray[np.generic], turns: int, mirror: bool) -> npt.NDArray[np.generic]:
+def turn(array: npt.NDArray[Any], turns: int, mirror: bool) -> npt.NDArray[Any]:
     """Return the last two axes mirrored left to right, then turned by quarters.
 
     >>> turn(np.array([[1, 2], [3, 4]]), 1, False).tolist()

@@ -52,7 +52,9 @@ def die_iou(counts: MaskCounts) -> Vector:
     [0.5, nan]
     """
     union = counts.pred + counts.truth - counts.both
-    return np.divide(counts.both, union, out=np.full(len(union), np.nan), where=union > 0)
+    iou: Vector = np.full(len(union), np.nan)
+    np.divide(counts.both, union, out=iou, where=union > 0)
+    return iou
 
 
 def macro_f1(preds: Sequence[str], target: Sequence[str], names: Sequence[str]) -> float:

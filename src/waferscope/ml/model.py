@@ -30,7 +30,7 @@ class ModelConfig:
     classes: int = 8
     patterns: int = 8
     embedding: int = 256
-    decoder: tuple[int, int, int, int, int] = (256, 192, 128, 48, 32)
+    decoder: tuple[int, int, int, int, int] = (256, 160, 96, 32, 24)
     fine: int = 16
     dropout: float = 0.1
 
@@ -65,11 +65,12 @@ class Decoder(nn.Module):
         self.top = ConvBlock(c5, w5, 1)
         self.lateral4 = ConvBlock(c4, w4, 1)
         self.lateral3 = ConvBlock(c3, w3, 1)
-        self.lateral2 = ConvBlock(c2, w3, 1)
+        self.lateral2 = ConvBlock(c2, w3 * 2 // 3, 1)
+        self.lateral1 = ConvBlock(stem, w2, 1)
         self.merge4 = ConvBlock(w5 + w4, w4)
         self.merge3 = ConvBlock(w4 + w3, w3)
-        self.merge2 = ConvBlock(w3 + w3, w3)
-        self.merge1 = ConvBlock(w3 + stem, w2)
+        self.merge2 = ConvBlock(w3 + w3 * 2 // 3, w3)
+        self.merge1 = ConvBlock(w3 + w2, w2)
         self.fine = nn.Sequential(
             ConvBlock(len(PLANES), config.fine), ConvBlock(config.fine, config.fine)
         )
@@ -83,7 +84,7 @@ class Decoder(nn.Module):
         x = self.dropout(self.merge4(_join(x, self.lateral4(f4))))
         x = self.merge3(_join(x, self.lateral3(f3)))
         coarse = self.merge2(_join(x, self.lateral2(f2)))
-        x = self.merge1(_join(coarse, stem))
+        x = self.merge1(_join(coarse, self.lateral1(stem)))
         return coarse, self.merge0(_join(x, self.fine(planes)))
 
 
@@ -103,8 +104,9 @@ class WaferNet(nn.Module):
         self.mask_head = nn.Conv2d(config.decoder[4], config.classes, 1)
         self.pattern_features = ConvBlock(config.decoder[2] + config.classes, config.embedding, 1)
         self.pattern_head = nn.Linear(config.embedding, config.patterns)
-        nn.init.constant_(self.mask_head.bias, -2.0)
-        nn.init.constant_(self.pattern_head.bias, -2.0)
+        for head in (self.mask_head, self.pattern_head):  # most dies and labels are negative
+            if head.bias is not None:
+                nn.init.constant_(head.bias, -2.0)
 
     def forward(self, dies: Tensor, fold: Tensor) -> WaferOutput:
         """Run uint8 ``dies`` [B, H, W] and float ``fold`` [B, H, W]; sides are multiples of 32."""

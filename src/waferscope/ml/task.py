@@ -34,7 +34,8 @@ class SegmentationTask(lightning.LightningModule):
         super().__init__()
         self.config = config
         self.data_fingerprint = data_fingerprint
-        self.net = WaferNet(config.model).to(memory_format=torch.channels_last)
+        self.net = WaferNet(config.model)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.encoder_weights is not None:
             load_encoder_weights(self.net.encoder, config.encoder_weights)
         self.ema = AveragedModel(
@@ -67,7 +68,7 @@ class SegmentationTask(lightning.LightningModule):
             "data_fingerprint": self.data_fingerprint,
         }
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """AdamW (no decay on biases and norms) under linear warm-up and a cosine."""
         decayed = [p for p in self.net.parameters() if p.ndim > 1]
         plain = [p for p in self.net.parameters() if p.ndim <= 1]

@@ -1,0 +1,97 @@
+"""Held-out wafers with a known answer: synthetic, labelled, hand-checked, and pure noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.domain.wafermap import FAIL, PASS, WaferMap
+from waferscope.errors import ConfigError
+from waferscope.ml.data import load_wafer_set
+from waferscope.synth import SynthConfig, generate
+
+Mask = npt.NDArray[np.bool_]
+
+FIT_SEED: Final = 5_000_000
+"""Synthetic wafers on which thresholds are fitted."""
+TEST_SEED: Final = 6_000_000
+"""Synthetic wafers on which figures are reported; training uses seeds far below both."""
+FIT_WAFERS: Final = 600
+NOISE_DENSITY: Final = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """A wafer with its masks bool [C, rows, cols]; dies in ``ignore`` are not scored."""
+
+    wafer: WaferMap
+    masks: Mask
+    ignore: Mask | None = None
+
+
+def synthetic(seed: int, count: int, config: SynthConfig | None = None) -> Iterator[Truth]:
+    """Yield synthetic wafers of a held-out seed with their exact masks."""
+    for index, wafer in enumerate(generate(seed, count, config)):
+        yield Truth(wafer.to_wafermap(f"synth-{seed}-{index}"), wafer.masks)
+
+
+def labelled(path: Path) -> list[WaferMap]:
+    """Return the wafers of a labelled Parquet file with their patterns and lot."""
+    return [
+        WaferMap(w.dies, wafer_id=w.wafer_id, lot_id=w.lot, patterns=w.labels)
+        for w in load_wafer_set(path).wafers
+    ]
+
+
+def noise(seed: int, count: int) -> Iterator[WaferMap]:
+    """Yield round wafers of 15 to 80 dies a side whose dies fail independently, 0 to 25 %."""
+    rng = np.random.default_rng(seed)
+    for index in range(count):
+        rows, cols = rng.integers(15, 81, 2)
+        v, u = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : cols * 1j]
+        fails = rng.random((rows, cols)) < rng.uniform(0.0, NOISE_DENSITY)
+        on = v**2 + u**2 <= 1.0
+        dies = np.where(on, np.where(fails, FAIL, PASS), 0).astype(np.uint8)
+        yield WaferMap(dies, wafer_id=f"noise-{index}")
+
+
+def hand_checked(masks: Path, wafers: Path) -> list[Truth]:
+    """Return real wafers with hand-checked masks: an npz of packed masks and the maps it names.
+
+    The npz holds ``wafer_id``, ``shapes`` [N, 2], ``masks`` and ``ignore`` (bit-packed, one wafer
+    after the other) and ``classes``. Raises ConfigError when the two files do not fit.
+    """
+    maps = {w.wafer_id: w for w in labelled(wafers)}
+    with np.load(masks, allow_pickle=False) as file:
+        data = {name: file[name] for name in file.files}
+    if tuple(data["classes"].tolist()) != DEFAULT_TAXONOMY.class_names:
+        raise ConfigError(
+            f"Expected masks of the classes {DEFAULT_TAXONOMY.class_names}, "
+            f"got {data['classes'].tolist()}. Use masks made for this taxonomy."
+        )
+    found, at_mask, at_ignore = [], 0, 0
+    for name, (rows, cols) in zip(data["wafer_id"].tolist(), data["shapes"].tolist(), strict=True):
+        cells, classes = rows * cols, len(DEFAULT_TAXONOMY.classes)
+        mask_bytes, ignore_bytes = -(-classes * cells // 8), -(-cells // 8)
+        packed = data["masks"][at_mask : at_mask + mask_bytes]
+        hidden = data["ignore"][at_ignore : at_ignore + ignore_bytes]
+        if name not in maps or maps[name].shape != (rows, cols):
+            raise ConfigError(
+                f"Expected a map of {rows}x{cols} dies named {name!r} in {wafers}, got none. "
+                "Use the split that the masks were made on."
+            )
+        found.append(
+            Truth(
+                maps[name],
+                np.unpackbits(packed, count=classes * cells).reshape(classes, rows, cols) > 0,
+                np.unpackbits(hidden, count=cells).reshape(rows, cols) > 0,
+            )
+        )
+        at_mask, at_ignore = at_mask + mask_bytes, at_ignore + ignore_bytes
+    return found
