@@ -66,7 +66,7 @@ class BatchPlan(Dataset[Batch]):
 
 def pick_bucket(config: TrainConfig, step: int, rng: np.random.Generator) -> Bucket:
     """Draw the bucket of a step; its shares move from first to final over the run."""
-    done = step / max(1, config.steps - 1)
+    done = min(1.0, step / max(1, config.steps - 1))
     shares = np.array([b.share + (b.final_share - b.share) * done for b in config.buckets])
     return config.buckets[int(rng.choice(len(shares), p=shares / shares.sum()))]
 
