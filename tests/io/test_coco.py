@@ -37,6 +37,7 @@ def test_a_thousand_masks_through_pycocotools(rng: np.random.Generator) -> None:
         assert np.array_equal(decode_mask(encoded), mask)
 
 
+@settings(max_examples=40)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)))
 def test_any_mask_comes_back(mask: Mask) -> None:
     assert np.array_equal(decode_mask(encode_mask(mask)), mask)

@@ -45,15 +45,15 @@ def npz(**arrays: Any) -> bytes:
     return sink.getvalue()
 
 
-@settings(max_examples=40)
-@given(st.lists(wafers(), min_size=1, max_size=3))
+@settings(max_examples=15)
+@given(st.lists(wafers(), min_size=1, max_size=2))
 def test_parquet_keeps_everything_but_notes_and_source(made: list[WaferMap]) -> None:
     found = read(parquet_bytes([row_of(wafer) for wafer in made]))
     assert [replace(wafer, source=None) for wafer in found] == made
 
 
-@settings(max_examples=40)
-@given(st.lists(wafers(), min_size=1, max_size=3))
+@settings(max_examples=15)
+@given(st.lists(wafers(), min_size=1, max_size=2))
 def test_npz_keeps_names_dies_and_labels(made: list[WaferMap]) -> None:
     found = read(npz_bytes([row_of(wafer) for wafer in made]))
     kept = [

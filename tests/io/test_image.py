@@ -92,12 +92,12 @@ def test_glyphs_differ_and_stand_out() -> None:
 def test_an_outline_is_within_the_zone() -> None:
     zone = np.zeros((5, 5), bool)
     zone[1:4, 1:4] = True
-    cell = Cell(10, 10)
-    image = np.full((50, 50, 3), 255, np.uint8)
+    cell = Cell(12, 12)
+    image = np.full((60, 60, 3), 255, np.uint8)
     paint_outline(image, zone, (9, 9, 9), cell)
     drawn = (image == 9).all(axis=-1)
-    assert drawn[10:13, 10:40].all()
-    assert drawn.sum() == 30**2 - 24**2
+    assert drawn[12:15, 12:48].all()
+    assert drawn.sum() == 36**2 - 30**2
 
 
 def test_cells_follow_the_die_or_make_the_wafer_round() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import waferscope
 from tests.hand_made import build_prediction
 from tests.io.stdf_file import prr, whole, wir
 from waferscope.domain.prediction import Prediction
@@ -53,6 +55,8 @@ def test_content_tells_the_format(data: bytes, name: str, wrap: Any, tmp_path: P
         assert wafer.dies.tolist() == [[1, 2]]
         assert wafer.source is not None
         assert wafer.source.format == name
+        assert wafer.source.name in ("<bytes>", path.name)
+    assert wafer.source is not None
     assert wafer.source.name == "misleading.parquet"
 
 
@@ -124,7 +128,7 @@ def test_suffixes_pick_the_writer(tmp_path: Path) -> None:
 
 def test_pictures_one_or_a_folder(tmp_path: Path) -> None:
     assert write(wafers(1), tmp_path / "one.png") == [tmp_path / "one.png"]
-    same = [wafers(1)[0]] * 2 + predictions(0)
+    same = [wafers(1)[0]] * 2
     names = [path.name for path in write(iter(same), tmp_path / "many.png")]
     assert names == ["L_W0.png", "L_W0~2.png"]
     found = write(predictions(), tmp_path / "folder", "png")
@@ -179,5 +183,8 @@ def test_safe_names(name: str) -> None:
 def test_reading_loads_neither_scipy_nor_torch() -> None:
     heavy = "{'scipy', 'torch', 'cv2', 'PIL'}"
     code = f"import sys, waferscope.io; print(sorted({heavy} & {{*sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    paths = {**os.environ, "PYTHONPATH": str(Path(waferscope.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths
+    )
     assert done.stdout.strip() == "[]"

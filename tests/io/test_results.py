@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.hand_made import build_prediction
@@ -116,6 +116,7 @@ def test_arm_undoes_defuse(text: str) -> None:
     assert first not in "=@\t\r\n" or first == ""
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=20))
 def test_any_name_survives_csv_and_json(name: str) -> None:
     prediction = replace(made(), wafer=replace(made().wafer, wafer_id=name, lot_id=name))

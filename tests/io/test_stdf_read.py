@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.io.stdf_file import (
@@ -301,6 +301,7 @@ def test_two_lots_in_one_file_are_noted() -> None:
     assert said(wafer, "2 MIR records")
 
 
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.tuples(st.integers(-60, 60), st.integers(-60, 60)),

@@ -6,6 +6,7 @@ import gzip
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def back(*items: WaferMap) -> list[WaferMap]:
     return [replace(wafer, source=None) for wafer in read(data, strict=True)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(wafers())
 def test_one_wafer_comes_back(wafer: WaferMap) -> None:
     (found,) = back(wafer)
@@ -45,10 +46,10 @@ def test_one_wafer_comes_back(wafer: WaferMap) -> None:
         assert found == kept(wafer)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.data())
 def test_a_lot_comes_back(data: st.DataObject) -> None:
-    lot = {
+    lot: dict[str, Any] = {
         "lot_id": data.draw(NAMES),
         "die_width_mm": data.draw(SIZES),
         "notch": data.draw(st.sampled_from(["down", "left"])),

@@ -28,7 +28,7 @@ def said(wafer: WaferMap, words: str) -> bool:
     return any(words in note for note in wafer.notes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(wafers())
 def test_a_die_list_comes_back(wafer: WaferMap) -> None:
     (found,) = read(die_list_bytes([die_rows(wafer)]))
@@ -206,7 +206,7 @@ def test_sniffing_leaves_other_text_alone() -> None:
         assert sniff(text) is None
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.text(st.sampled_from("0123xyXPF.,;\t \n\"'=-binpas#\r|e"), max_size=200), st.booleans())
 def test_any_text_raises_only_format_error(text: str, header: bool) -> None:
     try:

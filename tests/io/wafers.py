@@ -51,7 +51,7 @@ def frames() -> st.SearchStrategy[Frame]:
 
 
 @st.composite
-def wafers(draw: st.DrawFn, **given: Any) -> WaferMap:
+def wafers(draw: st.DrawFn, /, **given: Any) -> WaferMap:
     """Any wafer map, every field drawn unless given."""
     dies = draw(grids())
     fields: dict[str, Any] = {
