@@ -136,7 +136,7 @@ def _title(wafer: WaferMap) -> str:
 def _subtitle(wafer: WaferMap) -> str:
     rows, cols = wafer.shape
     parts = [f"lot {wafer.lot_id}"] if wafer.lot_id else []
-    parts += [f"{rows} × {cols}", f"{wafer.die_count:,} dies"]
+    parts += [f"{rows} x {cols}", f"{wafer.die_count:,} dies"]
     parts += [f"yield {wafer.wafer_yield:.1%}"] if wafer.die_count else []
     return "  ·  ".join(parts)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from waferscope.domain.wafermap import WaferMap
-from waferscope.io.image_cells import INK, PAPER, Cell, Color, Pixels, glyph, glyph_color
+from waferscope.io.image_cells import INK, PAPER, Cell, Color, Pixels, darker, glyph, glyph_color
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
@@ -89,7 +89,7 @@ def compose_page(page: Page, image: Pixels, wafer: WaferMap, cell: Cell) -> Pixe
     x = area_w + 2 * _MARGIN
     y = _HEADER + max(0, (area_h - side_height) // 2)
     for row in page.legend:
-        _draw_row(page_image, pen, row, (x, y), cell.has_glyphs)
+        _draw_row(pen, row, (x, y), cell.has_glyphs)
         y += _ROW
     for line in warnings:
         pen.text((x, y + 12), line, fill=_MUTED, font=_font(13))
@@ -142,7 +142,6 @@ def _draw_header(pen: ImageDraw.ImageDraw, page: Page, width: int) -> None:
 
 
 def _draw_row(
-    image: object,
     pen: ImageDraw.ImageDraw,
     row: LegendRow,
     at: tuple[int, int],
@@ -169,7 +168,7 @@ def _draw_badge(
     pen: ImageDraw.ImageDraw, center: tuple[float, float], number: int, color: Color
 ) -> None:
     x, y = center
-    pen.ellipse((x - 12, y - 12, x + 12, y + 12), fill=PAPER, outline=color, width=3)
+    pen.ellipse((x - 12, y - 12, x + 12, y + 12), fill=PAPER, outline=darker(color), width=3)
     pen.text((x, y), str(number), fill=INK, font=_font(15), anchor="mm")
 
 
