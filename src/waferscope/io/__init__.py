@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError, WaferError
-from waferscope.io import coco, columnar, columns, image, results, semi, sinf, stdf, table
+from waferscope.io import coco, columnar, columns, image, results, semi, sinf, sinf_write, stdf, table
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
-from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, Writer
+from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, WriteOptions, Writer
+from waferscope.io.inked import inked
 
 if TYPE_CHECKING:
     from waferscope.domain.prediction import Prediction
 
-__all__ = ["READERS", "WRITERS", "read", "sniff", "write"]
+__all__ = ["READERS", "WRITERS", "WriteOptions", "read", "sniff", "write"]
+
+_PLAIN: Final = WriteOptions()
+_E142: Final = (".e142.xml", ".e142", ".xml")
+_G85: Final = (".g85.xml", ".g85")
+_SINF: Final = (".sinf", ".sin")
 
 # Content decides, in this order: the formats that are told for certain first, plain text last.
 _READERS: Final = (
@@ -35,9 +41,9 @@ _READERS: Final = (
         columnar.read_parquet,
     ),
     Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
-    Reader("e142", "SEMI E142 substrate map", (".xml", ".e142"), semi.is_e142, semi.read_e142),
-    Reader("g85", "SEMI G85 wafer map", (".xml", ".g85"), semi.is_g85, semi.read_g85),
-    Reader("sinf", "SINF wafer map", (".sinf", ".sin"), sinf.is_sinf, sinf.read_sinf),
+    Reader("e142", "SEMI E142 substrate map", _E142, semi.is_e142, semi.read_e142),
+    Reader("g85", "SEMI G85 wafer map", (*_G85, ".xml"), semi.is_g85, semi.read_g85),
+    Reader("sinf", "SINF wafer map", _SINF, sinf.is_sinf, sinf.read_sinf),
     Reader(
         "csv",
         "die list or matrix as text",
@@ -53,6 +59,9 @@ _WRITERS: Final = (
     Writer("parquet", "table", (".parquet",), "wafers", columns.row_of, columnar.parquet_bytes),
     Writer("npz", "NumPy arrays", (".npz",), "wafers", columns.row_of, columnar.npz_bytes),
     Writer("csv", "die list", (".csv",), "wafers", table.die_rows, table.die_list_bytes),
+    Writer("e142", "SEMI E142", _E142, "wafers", semi.e142_row, semi.e142_bytes),
+    Writer("g85", "SEMI G85", _G85, "wafers", semi.g85_row, semi.g85_bytes),
+    Writer("sinf", "SINF", _SINF, "wafers", sinf_write.sinf_row, sinf_write.sinf_bytes),
     Writer("png", "picture", (".png",), "wafers", image.map_png, None),
     Writer("csv", "result table", (".csv",), "predictions", results.result_row, results.result_csv),
     Writer(
@@ -66,6 +75,17 @@ _WRITERS: Final = (
     Writer("json", "full records", (".json",), "predictions", results.json_row, results.json_bytes),
     Writer("coco", "masks", (".coco.json",), "predictions", coco.coco_row, coco.coco_bytes),
     Writer("png", "overlay", (".png",), "predictions", image.overlay_png, None),
+    Writer("e142", "inked", _E142, "predictions", inked(semi.e142_row), semi.e142_bytes, True),
+    Writer("g85", "inked", _G85, "predictions", inked(semi.g85_row), semi.g85_bytes, True),
+    Writer(
+        "sinf",
+        "inked",
+        _SINF,
+        "predictions",
+        inked(sinf_write.sinf_row),
+        sinf_write.sinf_bytes,
+        True,
+    ),
 )
 WRITERS: Final[dict[tuple[str, Takes], Writer]] = {(row.name, row.takes): row for row in _WRITERS}
 
@@ -141,13 +161,16 @@ def write(
     items: Iterable[WaferMap] | Iterable[Prediction] | WaferMap | Prediction,
     path: str | os.PathLike[str],
     format: str | None = None,
+    *,
+    options: WriteOptions = _PLAIN,
 ) -> list[Path]:
     """Write wafers or predictions to a file and return what was written.
 
     ``format`` is the first part of a key of WRITERS; without it the suffix tells (``.gz``,
     ``.bz2`` or ``.xz`` behind it packs the file). Pictures of several items go into a folder of
-    that path, one file each. A file appears whole or not at all. Raises FormatError for what a
-    format cannot hold, InputError for anything but wafers or predictions.
+    that path, one file each. ``options`` says what a format needs beyond the items: the bins for
+    the classes of predictions in E142, G85 and SINF. A file appears whole or not at all. Raises
+    FormatError for what a format cannot hold, InputError for anything but wafers or predictions.
     """
     target = Path(path)
     packing = target.suffix.lower().removeprefix(".")
@@ -160,7 +183,7 @@ def write(
     whole = many if first is None else _alike(chain([first], many), writer.takes)
     if writer.join is None:
         return _write_each(whole, writer, plain)
-    data = writer.join([writer.row(item) for item in whole])
+    data = writer.join([writer.row_of(item, options) for item in whole])
     write_whole(target, pack(data, packing) if packing else data)
     return [target]
 

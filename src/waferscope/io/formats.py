@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.io.archive import Blob
+
+if TYPE_CHECKING:
+    from waferscope.domain.inking import BinMapping
 
 Retests = Literal["last", "first", "worst"]
 Takes = Literal["wafers", "predictions"]
@@ -30,6 +33,17 @@ class ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How to write: the same value goes to every writer that takes options.
+
+    ``bins`` says which bins the classes of a prediction get where a format has nothing but bins
+    (E142, G85, SINF), and which good dies are marked with them.
+    """
+
+    bins: BinMapping | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """One format that can be read: how it is told by its first bytes, and how it is read."""
 
@@ -46,12 +60,18 @@ class Writer:
 
     ``row`` turns one item into what the file needs of it (nothing else is kept, so a long stream
     of predictions stays small), ``join`` turns all rows into the file's bytes. A writer whose
-    ``join`` is None gives one file per item, its ``row`` being the file's bytes.
+    ``join`` is None gives one file per item, its ``row`` being the file's bytes. With ``options``
+    the row is made of an item and `WriteOptions`.
     """
 
     name: str
     about: str
     extensions: tuple[str, ...]
     takes: Takes
-    row: Callable[[Any], Any]
+    row: Callable[..., Any]
     join: Callable[[Sequence[Any]], bytes] | None
+    options: bool = False
+
+    def row_of(self, item: Any, options: WriteOptions) -> Any:
+        """Return what the file needs of an item."""
+        return self.row(item, options) if self.options else self.row(item)

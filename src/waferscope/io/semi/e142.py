@@ -207,12 +207,15 @@ def _read_layout(path: str, layouts: Mapping[str, Node], notes: list[str]) -> _L
 
 def _pitch(node: Node) -> tuple[float | None, float | None]:
     """Return a die's width and height: the step from die to die, else the size of the device."""
-    for name in ("StepSize", "DeviceSize"):
-        units = _pair(node, name, "Units") or node.get("DefaultUnits") or "mm"
-        width, height = (to_mm(_pair(node, name, axis), units) for axis in ("X", "Y"))
-        if width and height:
-            return width, height
-    return None, None
+    sizes = []
+    for axis in ("X", "Y"):
+        units = node.get("DefaultUnits") or "mm"
+        both = (
+            to_mm(_pair(node, name, axis), _pair(node, name, "Units") or units)
+            for name in ("StepSize", "DeviceSize")
+        )
+        sizes.append(next(filter(None, both), None))
+    return sizes[0], sizes[1]
 
 
 def _pair(node: Node, name: str, axis: str) -> str:

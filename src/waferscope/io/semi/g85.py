@@ -16,12 +16,11 @@ from waferscope.io.bin_rows import read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
 from waferscope.io.semi.bins import WIDTHS, bin_type, dies_and_bins, read_definitions
+from waferscope.io.semi.e142 import ALIASES, OFFSETS
 from waferscope.io.semi.geometry import G85_ORIGINS, number, read_frame, read_notch, to_mm, whole
 from waferscope.io.semi.times import read_time
 from waferscope.io.semi.xml import Node, read_xml
 
-OFFSETS: Final = ("CoordinateOffsetX", "CoordinateOffsetY")
-"""Attributes of SupplierData: what to add to the coordinates of the map to get the tester's."""
 _INCHES: Final = ("2", "3", "4", "5", "6", "8", "12", "18")
 _LARGEST_DIE_MM: Final = 60.0
 
@@ -86,6 +85,7 @@ def _read_device(node: Node, device: Node, blob: Blob, options: ReadOptions) -> 
     if when is not None:
         notes.append("CreateDate taken as the time of the test, in UTC")
     notes += _reference_notes(device)
+    supplier = device.first("SupplierData") or Node("supplierdata", {})
     return WaferMap(
         dies,
         wafer_id=node.get("WaferId", "SubstrateId")
@@ -94,6 +94,8 @@ def _read_device(node: Node, device: Node, blob: Blob, options: ReadOptions) -> 
         lot_id=device.get("LotId", "LotNo") or None,
         slot=whole(device.get("SlotNumber")),
         product=device.get("ProductId", "DeviceId") or None,
+        step=supplier.get(ALIASES["step"]) or None,
+        tester=supplier.get(ALIASES["tester"]) or None,
         tested_at=when,
         die_width_mm=width_mm,
         die_height_mm=height_mm,
@@ -118,6 +120,7 @@ def _read_frame(device: Node, shape: tuple[int, int], notes: list[str]) -> Frame
         origin, axes = G85_ORIGINS[2]
     plain = read_frame(origin, axes, shape, notes)
     supplier = device.first("SupplierData") or Node("supplierdata", {})
+    # Written by WaferScope: what to add to get the coordinates of the tester.
     shift = [whole(supplier.get(name)) or 0 for name in OFFSETS]
     return Frame(plain.x0 + shift[0], plain.y0 + shift[1], plain.dx, plain.dy)
 

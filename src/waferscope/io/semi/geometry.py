@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Final
 
 from waferscope.domain.wafermap import Frame, Notch
+from waferscope.errors import FormatError
 
 NOTCHES: Final[Mapping[int, Notch]] = {0: "down", 90: "left", 180: "up", 270: "right"}
 DEGREES: Final[Mapping[str, int]] = {notch: degrees for degrees, notch in NOTCHES.items()}
@@ -69,6 +70,11 @@ def write_frame(frame: Frame, shape: tuple[int, int]) -> tuple[str, str, int, in
     origin = ("Upper" if down else "Lower") + ("Left" if right else "Right")
     axes = ("Down" if down else "Up") + ("Right" if right else "Left")
     plain = read_frame(origin, axes, shape, [])
+    if max(abs(frame.x0 - plain.x0), abs(frame.y0 - plain.y0)) > 999_999_999:
+        raise FormatError(
+            f"Expected die coordinates of at most nine digits, got x from {frame.x0} and y from "
+            f"{frame.y0}. Shift the wafer's frame."
+        )
     return origin, axes, frame.x0 - plain.x0, frame.y0 - plain.y0
 
 
