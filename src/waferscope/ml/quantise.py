@@ -29,7 +29,7 @@ from waferscope.infer.batching import plan_batches, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.ml.export import read_metadata, write_metadata
 
-QUANTISED: Final = ("Conv", "Add", "MaxPool", "Resize", "Concat")
+QUANTISED: Final = ("Conv", "Add", "Resize", "Concat")
 """Operators that run in int8; coordinates, ``fold``, pooling and the heads stay in floats."""
 
 

@@ -20,7 +20,7 @@ def released(data: Path | None) -> TrainConfig:
         Bucket(160, 4, 0.0, 0.03, Mix(synth=0.6, real=0.3, composed=0.1)),
     )
     return TrainConfig(
-        name="released", buckets=_usable(buckets, data), data=data, steps=2600, threads=2
+        name="released", buckets=_usable(buckets, data), data=data, steps=2600, ema_decay=0.995, threads=2
     )
 
 

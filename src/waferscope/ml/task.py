@@ -47,6 +47,7 @@ class SegmentationTask(lightning.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch and log its terms."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)  # dropout, on resume too
         net = self.run_net if batch.dies.shape[1] in self.compiled else self.net
         terms = loss_terms(net(batch.dies, batch.fold), batch, self.config.loss)
         total = torch.stack(list(terms.values())).sum()

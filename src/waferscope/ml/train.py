@@ -39,12 +39,13 @@ class Rounds(lightning.LightningDataModule):
         self.held_out = held_out
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return the batches of the round about to run."""
-        trainer = self.trainer
-        epoch = 0 if trainer is None else trainer.current_epoch
-        torch.manual_seed(self.config.seed * 1_000_003 + epoch)  # dropout, the same on resume
-        start = epoch * self.config.round_steps
-        count = min(self.config.round_steps, self.config.steps - start)
+        """Return the batches from the step about to run to the end of its round.
+
+        Counted by steps, not by Lightning's epochs: after a resume those are off by one.
+        """
+        start = 0 if self.trainer is None else self.trainer.global_step
+        left = self.config.round_steps - start % self.config.round_steps
+        count = min(left, self.config.steps - start)
         return _loader(BatchPlan(self.config, self.train_corpus, start, count), self.config.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -105,7 +106,7 @@ def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.T
         enable_version_counter=False,
     )
     return lightning.Trainer(
-        max_epochs=rounds,
+        max_epochs=-1,
         max_steps=config.steps,
         accelerator="auto",
         devices=1,
