@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError, WaferError
-from waferscope.io import coco, columnar, columns, image, results, semi, sinf, sinf_write, stdf, table
+from waferscope.io import (
+    coco,
+    columnar,
+    columns,
+    image,
+    lswmd,
+    mixedwm38,
+    results,
+    semi,
+    sinf,
+    sinf_write,
+    stdf,
+    table,
+)
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
 from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, WriteOptions, Writer
@@ -40,7 +53,15 @@ _READERS: Final = (
         columnar.is_parquet,
         columnar.read_parquet,
     ),
+    Reader(
+        "mixedwm38",
+        "MixedWM38 as published",
+        (".npz",),
+        mixedwm38.is_mixedwm38,
+        mixedwm38.read_mixedwm38,
+    ),
     Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
+    Reader("lswmd", "WM-811K as published", (".pkl",), lswmd.is_lswmd, lswmd.read_lswmd),
     Reader("e142", "SEMI E142 substrate map", _E142, semi.is_e142, semi.read_e142),
     Reader("g85", "SEMI G85 wafer map", (*_G85, ".xml"), semi.is_g85, semi.read_g85),
     Reader("sinf", "SINF wafer map", _SINF, sinf.is_sinf, sinf.read_sinf),
