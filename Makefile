@@ -35,8 +35,9 @@ format: $(DEV) ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-docs: $(DEV) ## rebuild docs/cli.md from the commands' own help
+docs: $(DEV) ## rebuild what documents quote: the commands' help, the model's figures
 	@$(BIN)/python scripts/build_cli_docs.py
+	@$(BIN)/python scripts/build_results.py
 
 demo: $(DEV) ## rebuild the demo lot from its seed
 	@$(BIN)/python scripts/build_demo_lot.py $(DEMO)

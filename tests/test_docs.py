@@ -16,10 +16,13 @@ import typer.main
 
 import waferscope
 from scripts.build_cli_docs import PAGE, commands, options, render
+from scripts.build_results import CARD, README, build_readme
 from waferscope import errors
 from waferscope.cli import main
 from waferscope.cli.app import app
+from waferscope.infer import load_predictor
 from waferscope.io import READERS, WRITERS
+from waferscope.ml.card import build_card
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
@@ -74,6 +77,12 @@ def test_each_command_and_option_is_in_the_cli_page(path: str) -> None:
 
 def test_the_cli_page_is_fresh() -> None:
     assert text(PAGE) == render(app), "docs/cli.md is stale: run `make docs`"
+
+
+def test_the_results_are_those_of_the_model() -> None:
+    info = load_predictor().model
+    assert build_readme(text(README), info) == text(README), "README is stale: run `make docs`"
+    assert text(CARD) == build_card(info), "the model card is stale: run `make docs`"
 
 
 @pytest.mark.parametrize("path", list(COMMANDS))

@@ -29,7 +29,6 @@ def write_card(info: ModelInfo, path: Path) -> Path:
 
 def build_card(info: ModelInfo) -> str:
     """Return the card of a model file as Markdown, every figure from its own metadata."""
-    metrics = info.metrics
     parts = [
         f"# Model card: WaferScope {info.version}\n",
         f"{info.architecture}, {info.quantisation}, {info.size_bytes / 1e6:.1f} MB. Marks every "
@@ -43,15 +42,19 @@ def build_card(info: ModelInfo) -> str:
         "MixedWM38 training split with labels; real patterns laid over real `none` wafers. No "
         "validation wafer was trained on; thresholds and temperatures were fitted on them.\n",
         f"## Figures (validation sets, this file, `{COMMAND}`)\n",
-        *_mask_table(metrics),
-        *_pattern_lines(metrics),
-        "\n## Limits\n",
+        build_figures(info.metrics),
+        "## Limits\n",
         *(f"- {line}" for line in LIMITS),
         "\n## Notices\n",
         *(f"- {line}" for line in info.notices),
         "",
     ]
     return "\n".join(parts)
+
+
+def build_figures(metrics: Mapping[str, Any]) -> str:
+    """Return every figure of `waferscope.ml.evaluate.evaluate` as Markdown."""
+    return "\n".join([*_mask_table(metrics), *_pattern_lines(metrics), ""])
 
 
 def _mask_table(metrics: Mapping[str, Any]) -> list[str]:
@@ -92,7 +95,7 @@ def _pattern_lines(metrics: Mapping[str, Any]) -> list[str]:
             f"{_figure(m['false_alarms'])}"
         )
     if "quantisation_loss" in metrics:
-        lines.append(f"- mask IoU lost to int8: {_figure(metrics['quantisation_loss'])}")
+        lines.append(f"- mean die IoU lost to int8: {_figure(metrics['quantisation_loss'])}")
     return lines
 
 

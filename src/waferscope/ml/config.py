@@ -77,7 +77,8 @@ class TrainConfig:
     """The whole of a training run.
 
     ``steps`` optimiser steps in rounds of ``round_steps``; a checkpoint closes each round, and a
-    run that was killed goes on from the last one exactly as if it had not been.
+    run that was killed goes on from the last one exactly as if it had not been. ``start_from`` is
+    the checkpoint of an earlier run whose averaged weights this one begins with.
     """
 
     name: str
@@ -100,6 +101,7 @@ class TrainConfig:
     compile: bool = False
     precision: str = "32-true"
     encoder_weights: Path | None = None
+    start_from: Path | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.round_steps < 1 or not self.buckets:

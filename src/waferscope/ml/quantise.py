@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 import onnx
 from onnxruntime.quantization import (
@@ -109,17 +108,3 @@ def float_nodes(graph: onnx.GraphProto) -> list[str]:
             features.update(node.output)
         kept.append(node.name)
     return kept
-
-
-def mean_mask_iou(
-    one: Sequence[npt.NDArray[np.bool_]], other: Sequence[npt.NDArray[np.bool_]]
-) -> float:
-    """Return the mean over classes of the pooled IoU between two sets of masks [C, rows, cols]."""
-    both = np.sum(
-        [np.count_nonzero(a & b, axis=(1, 2)) for a, b in zip(one, other, strict=True)], 0
-    )
-    either = np.sum(
-        [np.count_nonzero(a | b, axis=(1, 2)) for a, b in zip(one, other, strict=True)], 0
-    )
-    shown = either > 0
-    return float(np.mean(both[shown] / either[shown])) if shown.any() else 1.0

@@ -20,7 +20,33 @@ def released(data: Path | None) -> TrainConfig:
         Bucket(160, 4, 0.0, 0.03, Mix(synth=0.6, real=0.3, composed=0.1)),
     )
     return TrainConfig(
-        name="released", buckets=_usable(buckets, data), data=data, steps=2600, ema_decay=0.995, threads=2
+        name="released",
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=2600,
+        ema_decay=0.995,
+        threads=2,
+    )
+
+
+def refined(data: Path | None) -> TrainConfig:
+    """`released` gone on with: mostly wafers whose every die is known, thin lines and fields."""
+    buckets = (
+        Bucket(32, 48, 0.45, 0.35, Mix(synth=0.55, real=0.3, composed=0.15)),
+        Bucket(64, 24, 0.50, 0.55, Mix(synth=0.45, real=0.12, mixed=0.28, composed=0.15)),
+        Bucket(96, 10, 0.03, 0.06, Mix(synth=0.7, real=0.2, composed=0.1)),
+        Bucket(160, 4, 0.02, 0.04, Mix(synth=0.7, real=0.2, composed=0.1)),
+    )
+    return TrainConfig(
+        name="refined",
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=6000,
+        learning_rate=7.0e-4,
+        ema_decay=0.998,
+        seed=1,
+        threads=2,
+        start_from=Path("runs/released/last.ckpt"),
     )
 
 
@@ -58,6 +84,7 @@ def smoke(data: Path | None) -> TrainConfig:
 
 RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "released": released,
+    "refined": refined,
     "quick": quick,
     "smoke": smoke,
 }

@@ -45,6 +45,11 @@ class SegmentationTask(lightning.LightningModule):
         self.compiled = {b.side for b in config.buckets[:2]} if config.compile else set()
         self.seen = MaskCounts.zero(config.model.classes)
 
+    def start_from(self, net: WaferNet) -> None:
+        """Begin with the weights of a trained network of the same settings."""
+        self.net.load_state_dict(net.state_dict())
+        self.ema.module.load_state_dict(net.state_dict())
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch and log its terms."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)  # dropout, on resume too

@@ -85,8 +85,11 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         logger.log_hyperparams({**asdict(config), **facts})
     trainer = build_trainer(config, folder, logger)
     last = folder / LAST
+    task = SegmentationTask(config, corpus.fingerprint)
+    if config.start_from is not None and not last.exists():
+        task.start_from(load_network(config.start_from)[0])
     trainer.fit(
-        SegmentationTask(config, corpus.fingerprint),
+        task,
         datamodule=Rounds(config, corpus, held_out),
         ckpt_path=str(last) if last.exists() else None,
         weights_only=True,
