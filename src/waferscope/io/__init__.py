@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError, WaferError
@@ -19,6 +19,7 @@ from waferscope.io import (
     columnar,
     columns,
     image,
+    klarf,
     lswmd,
     mixedwm38,
     results,
@@ -30,7 +31,7 @@ from waferscope.io import (
 )
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
-from waferscope.io.formats import Reader, ReadOptions, Retests, Takes, WriteOptions, Writer
+from waferscope.io.formats import ReadChoices, Reader, ReadOptions, Takes, WriteOptions, Writer
 from waferscope.io.inked import inked
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _PLAIN: Final = WriteOptions()
 _E142: Final = (".e142.xml", ".e142", ".xml")
 _G85: Final = (".g85.xml", ".g85")
 _SINF: Final = (".sinf", ".sin")
+_KLARF: Final = (".klarf", ".kla", ".000", ".001")
 
 # Content decides, in this order: the formats that are told for certain first, plain text last.
 _READERS: Final = (
@@ -62,6 +64,7 @@ _READERS: Final = (
     ),
     Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
     Reader("lswmd", "WM-811K as published", (".pkl",), lswmd.is_lswmd, lswmd.read_lswmd),
+    Reader("klarf", "KLARF defect list", _KLARF, klarf.is_klarf, klarf.read_klarf),
     Reader("e142", "SEMI E142 substrate map", _E142, semi.is_e142, semi.read_e142),
     Reader("g85", "SEMI G85 wafer map", (*_G85, ".xml"), semi.is_g85, semi.read_g85),
     Reader("sinf", "SINF wafer map", _SINF, sinf.is_sinf, sinf.read_sinf),
@@ -124,10 +127,8 @@ def read(
     source: str | os.PathLike[str] | bytes,
     format: str | None = None,
     *,
-    retests: Retests = "last",
-    strict: bool = False,
     columns: Mapping[str, str] | None = None,
-    pass_bins: tuple[int, ...] = (1,),
+    **choices: Unpack[ReadChoices],
 ) -> list[WaferMap]:
     """Return the wafers in a file, packed (gz, bz2, xz, zip) or plain; see `ReadOptions`.
 
@@ -140,7 +141,7 @@ def read(
             f"Expected one of the formats {', '.join(READERS)}, got {format!r}. "
             "Leave the format out to let the content tell."
         )
-    options = ReadOptions(retests, strict, columns or {}, pass_bins)
+    options = ReadOptions(columns=columns or {}, **choices)
     wafers: list[WaferMap] = []
     unknown: list[Blob] = []
     for blob in open_blobs(source, lambda head: sniff(head) is not None):
@@ -149,7 +150,7 @@ def read(
             unknown.append(blob)
         else:
             wafers += _read_blob(blob, READERS[name], options)
-    if unknown and (strict or not wafers):
+    if unknown and (options.strict or not wafers):
         raise _unknown(unknown[0])
     if not wafers:
         raise FormatError("Expected at least one wafer, got an empty file. Check what wrote it.")

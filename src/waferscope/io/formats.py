@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.io.archive import Blob
@@ -23,13 +23,27 @@ class ReadOptions:
     ``retests`` says which result of a die that was tested more than once counts. ``strict``
     refuses a file that is cut short or damaged instead of reading its sound part. ``columns``
     maps a role (wafer, lot, x, y, row, col, bin, pass) to the name of a table's column;
-    ``pass_bins`` are the bins that pass, for tables that carry bins alone.
+    ``pass_bins`` are the bins that pass, for tables that carry bins alone. Of a KLARF file's
+    defects those of ``klarf_classes`` (CLASSNUMBER; None: all) and of at least ``min_defect_um``
+    make a die fail.
     """
 
     retests: Retests = "last"
     strict: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     pass_bins: tuple[int, ...] = (1,)
+    klarf_classes: tuple[int, ...] | None = None
+    min_defect_um: float = 0.0
+
+
+class ReadChoices(TypedDict, total=False):
+    """The fields of `ReadOptions` that `read` takes as keywords of the same name."""
+
+    retests: Retests
+    strict: bool
+    pass_bins: tuple[int, ...]
+    klarf_classes: tuple[int, ...] | None
+    min_defect_um: float
 
 
 @dataclass(frozen=True, slots=True)
