@@ -213,6 +213,4 @@ def _wrong_counts(
         if d.count is not None and d.count != seen.get(_key(d.code, kind), 0)
     ]
     listed = ", ".join(wrong[:8])
-    return (
-        [f"the file counts other numbers of dies than its map has: bins {listed}"] if wrong else []
-    )
+    return [f"BinCount differs from the map's count: bins {listed}"] if wrong else []

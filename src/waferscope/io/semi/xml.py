@@ -23,8 +23,8 @@ from waferscope.io.archive import Blob
 LARGEST: Final = 96 << 20
 """Bytes of one file; a map of 4096x4096 dies of four digits has 64 MiB."""
 DEEPEST: Final = 32
-MOST_PARTS: Final = 600_000
-"""Elements and attributes of one file; a list of 200,000 dies with x and y has as many."""
+MOST_PARTS: Final = 400_000
+"""Elements and attributes of one file; a list of 130,000 dies with x and y has as many."""
 _STEP: Final = 1 << 16
 _LONGEST_TOKEN: Final = 1 << 20
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
