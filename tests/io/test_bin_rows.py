@@ -24,7 +24,7 @@ def test_dense_and_parted_rows(data: st.DataObject, width: int, rows: int, cols:
         found = read_rows([f" {gap.join(row)}\r\n" for row in made], width)
         assert tokens(found) == made
         assert found.notes == ()
-        assert found.names == tuple(sorted(found.names))
+        assert len(set(found.names)) == len(found.names)
 
 
 def test_shorter_codes_parted_by_blanks() -> None:

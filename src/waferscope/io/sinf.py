@@ -83,7 +83,7 @@ def _maps(data: bytes, name: str) -> Iterator[_Map]:
     """Yield the lines of each wafer: headers after rows begin another one."""
     found, count = _Map(), 0
     for match in _LINE.finditer(data):
-        line = match[0].decode("latin-1")
+        line = _text(match[0])
         row = _ROW.match(line)
         if row is not None or (found.headers and _BARE.fullmatch(line)):
             found.rows.append(line[row.end() if row else 0 :])
@@ -91,7 +91,8 @@ def _maps(data: bytes, name: str) -> Iterator[_Map]:
             if found.rows:
                 yield found
                 found, count = _Map(), count + 1
-            found.headers.setdefault(header[1].upper(), _text(header[2].strip()))
+            plain = "".join(sign for sign in header[2].strip() if sign.isprintable())
+            found.headers.setdefault(header[1].upper(), plain)
         if len(found.rows) > MAX_SIDE or len(found.headers) > _MOST_HEADERS or count > _MOST_WAFERS:
             raise FormatError(
                 f"Expected at most {_MOST_WAFERS} wafers of {MAX_SIDE} rows and few headers in a "
@@ -101,13 +102,12 @@ def _maps(data: bytes, name: str) -> Iterator[_Map]:
         yield found
 
 
-def _text(raw: str) -> str:
-    """Return a header's text, which was read byte by byte, as UTF-8 where it is."""
+def _text(line: bytes) -> str:
+    """Return a line as UTF-8 where it is, else byte by byte."""
     try:
-        text = raw.encode("latin-1").decode("utf-8")
+        return line.decode()
     except UnicodeDecodeError:
-        text = raw
-    return "".join(sign for sign in text if sign.isprintable())
+        return line.decode("latin-1")
 
 
 def _read_map(one: _Map, number: int, blob: Blob, options: ReadOptions) -> WaferMap:
