@@ -22,6 +22,8 @@ GRID: Final = np.round(np.arange(0.06, 0.95, 0.02), 2)
 """Thresholds tried."""
 ROUNDS: Final = 3
 _EDGE: Final = 1.0e-6
+_BOUNDS: Final = ((-3.0, 3.0), (-20.0, 20.0))
+"""Of the log slope and the bias: labels that one cut parts have no likeliest slope."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +107,14 @@ def fit_platt(probs: Floats, labels: Bools, weight: Floats) -> tuple[float, floa
     raw = logit(np.clip(probs, _EDGE, 1.0 - _EDGE))
     scaled = weight / weight.sum()
 
-    def loss(params: Floats) -> float:
-        z = raw * np.exp(params[0]) + params[1]
-        return float(np.sum(scaled * (np.logaddexp(0.0, z) - labels * z)))
+    def loss(params: Floats) -> tuple[float, Floats]:
+        slope = np.exp(params[0])
+        z = raw * slope + params[1]
+        residual = scaled * (expit(z) - labels)
+        value = float(np.sum(scaled * (np.logaddexp(0.0, z) - labels * z)))
+        return value, np.array([slope * np.sum(residual * raw), np.sum(residual)])
 
-    best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3}).x
+    best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=_BOUNDS).x
     return float(np.exp(-best[0])), float(best[1])
 
 

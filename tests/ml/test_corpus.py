@@ -1,0 +1,135 @@
+"""What a run draws: from the source and of the size that was asked, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ml.small import PATTERNS, labelled_wafer, write_data, write_wafers
+from waferscope.errors import ConfigError
+from waferscope.infer.batching import canvas_shape
+from waferscope.ml.corpus import REAL_FILE, SYNTH_WEIGHT, Corpus, open_corpus
+from waferscope.ml.data import WaferSet, load_wafer_set
+from waferscope.synth import SynthConfig
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), np.random.default_rng(5))
+
+
+@pytest.fixture(scope="module")
+def corpus(data: Path) -> Corpus:
+    return open_corpus(data, "train")
+
+
+def keys(wafers: WaferSet | None) -> set[bytes]:
+    assert wafers is not None
+    return {w.dies.tobytes() for w in wafers.wafers}
+
+
+def test_real_and_mixed_wafers_come_from_their_files(corpus: Corpus) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        assert corpus.draw("real", rng, 32).dies.tobytes() in keys(corpus.real)
+        mixture = corpus.draw("mixed", rng, 64)
+        assert mixture.dies.tobytes() in keys(corpus.mixed)
+        assert mixture.bag.sum() == mixture.patterns.sum()
+
+
+def test_composed_wafers_are_exact_and_of_a_real_shape(corpus: Corpus) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        sample = corpus.draw("composed", rng, 32)
+        assert sample.dies.shape == (27, 27)
+        assert sample.weight == 1.0
+        assert sample.patterns.sum() >= 1
+        assert (sample.target[:, sample.dies > 0] >= 0).all()
+
+
+@pytest.mark.parametrize("side", [32, 64, 160])
+def test_synthetic_wafers_fill_the_canvas_that_was_asked(side: int, corpus: Corpus) -> None:
+    rng = np.random.default_rng(0)
+    for source in (Corpus(SynthConfig()), corpus):
+        for _ in range(4):
+            sample = source.draw("synth", rng, side)
+            assert max(canvas_shape(sample.dies.shape)) == side
+            assert sample.weight == SYNTH_WEIGHT
+
+
+def test_most_synthetic_wafers_have_a_real_shape_where_there_is_one(corpus: Corpus) -> None:
+    rng = np.random.default_rng(0)
+    shapes = [corpus._synth_shape(rng, 32) for _ in range(300)]
+    assert 0.5 < np.mean([shape == (27, 27) for shape in shapes]) < 0.7
+    assert all(12 <= n <= 32 for shape in shapes for n in shape)
+
+
+@pytest.mark.parametrize("source", ["real", "mixed", "composed"])
+def test_a_source_without_that_size_is_replaced_by_a_synthetic_wafer(
+    source: str, corpus: Corpus
+) -> None:
+    sample = corpus.draw(source, np.random.default_rng(0), 96)
+    assert max(canvas_shape(sample.dies.shape)) == 96
+    assert sample.weight == SYNTH_WEIGHT
+
+
+def test_an_unknown_source_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(ConfigError, match="'reel'"):
+        corpus.draw("reel", np.random.default_rng(0), 32)
+
+
+def test_the_same_seed_draws_the_same(corpus: Corpus) -> None:
+    for source in ("synth", "real", "mixed", "composed"):
+        one, other = (corpus.draw(source, np.random.default_rng(3), 64) for _ in range(2))
+        np.testing.assert_array_equal(one.dies, other.dies)
+        np.testing.assert_array_equal(one.target, other.target)
+
+
+def test_labels_are_drawn_by_the_square_root_of_their_count(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    kinds = [()] * 16 + [("Random",)] * 4 + [("Near-full",)]
+    wafers = [labelled_wafer(rng, *labels, shape=(16, 16)) for labels in kinds]
+    real = load_wafer_set(write_wafers(tmp_path / "a.parquet", wafers))
+    corpus = Corpus(SynthConfig(), real)
+    drawn = np.random.default_rng(0)
+    seen = Counter(
+        tuple(np.flatnonzero(corpus.draw("real", drawn, 32).patterns)) for _ in range(420)
+    )
+    # Roots 4 : 2 : 1 of 420 draws; three standard deviations are at most 31.
+    expected = {(): 240, (PATTERNS.index("Random"),): 120, (PATTERNS.index("Near-full"),): 60}
+    assert set(seen) == set(expected)
+    assert all(abs(seen[k] - n) < 31 for k, n in expected.items())
+
+
+def test_the_fingerprint_is_that_of_files_and_settings(
+    data: Path, corpus: Corpus, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    assert open_corpus(data, "train", compose=False).fingerprint == corpus.fingerprint
+    other = write_data(tmp_path, rng)
+    prints = {
+        corpus.fingerprint,
+        open_corpus(other, "train", compose=False).fingerprint,
+        open_corpus(None, "train").fingerprint,
+        Corpus(SynthConfig(tries=7)).fingerprint,
+    }
+    assert len(prints) == 4
+
+
+def test_without_data_everything_is_synthetic() -> None:
+    corpus = open_corpus(None, "train")
+    assert corpus.real is corpus.mixed is corpus.pool is None
+    assert corpus.draw("real", np.random.default_rng(0), 32).weight == SYNTH_WEIGHT
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Point the recipe at the folder"):
+        open_corpus(tmp_path, "train")
+    assert REAL_FILE.format(split="train") == "wm811k/train.parquet"
+
+
+def test_held_out_wafers_need_no_pool(data: Path) -> None:
+    assert open_corpus(data, "val", compose=False).pool is None

@@ -1,0 +1,107 @@
+"""Held-out wafers: what is known of them is what was put in, or what another reader says."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ml.small import CLASSES, Mask, labelled_wafer, write_masks, write_wafers
+from waferscope.errors import ConfigError
+from waferscope.ml.truth import hand_checked, labelled, noise, synthetic
+from waferscope.synth import generate
+
+
+def test_synthetic_wafers_carry_the_generators_masks() -> None:
+    for found, made in zip(synthetic(11, 3), generate(11, 3), strict=True):
+        np.testing.assert_array_equal(found.wafer.dies, made.dies)
+        np.testing.assert_array_equal(found.masks, made.masks)
+        assert found.ignore is None
+        assert found.wafer.patterns == made.patterns
+    assert len({t.wafer.wafer_id for t in synthetic(11, 3)}) == 3
+
+
+def test_labelled_wafers_keep_labels_lot_and_name(tmp_path: Path, rng: np.random.Generator) -> None:
+    made = [labelled_wafer(rng, "Loc", lot=7), labelled_wafer(rng, shape=(20, 31), lot=8)]
+    found = labelled(write_wafers(tmp_path / "a.parquet", made))
+    assert [(w.wafer_id, w.lot_id, w.patterns) for w in found] == [
+        (made[0].wafer_id, "7", ("Loc",)),
+        (made[1].wafer_id, "8", ()),
+    ]
+    for one, other in zip(found, made, strict=True):
+        np.testing.assert_array_equal(one.dies, other.dies)
+
+
+def test_noise_has_no_structure_and_fails_on_at_most_a_quarter() -> None:
+    wafers = list(noise(3, 40))
+    for wafer in wafers:
+        rows, cols = wafer.shape
+        assert 15 <= rows <= 80
+        assert 15 <= cols <= 80
+        v, u = (2 * np.arange(n) / (n - 1) - 1 for n in (rows, cols))
+        squared = v[:, None] ** 2 + u**2
+        clear = abs(squared - 1) > 1e-9
+        np.testing.assert_array_equal((wafer.dies > 0)[clear], (squared < 1)[clear])
+    rates = [wafer.fail_count / wafer.die_count for wafer in wafers]
+    assert max(rates) < 0.29
+    assert 0.08 < float(np.mean(rates)) < 0.17
+    again = list(noise(3, 40))
+    assert all(np.array_equal(a.dies, b.dies) for a, b in zip(wafers, again, strict=True))
+
+
+def checked(rng: np.random.Generator) -> tuple[list[tuple[str, Mask, Mask]], list[tuple[int, int]]]:
+    """Masks and ignored dies of three wafers whose bits do not fill whole bytes."""
+    shapes = [(9, 11), (8, 8), (13, 7)]
+    masks = [rng.random((8, *s)) < 0.2 for s in shapes]
+    hidden = [rng.random(s) < 0.2 for s in shapes]
+    return [(f"w{n}", m, i) for n, (m, i) in enumerate(zip(masks, hidden, strict=True))], shapes
+
+
+def test_hand_checked_masks_are_unpacked(tmp_path: Path, rng: np.random.Generator) -> None:
+    truths, shapes = checked(rng)
+    wafers = [
+        type(w)(w.dies, w.labels, name, w.lot)
+        for name, w in zip(
+            ("other", "w2", "w0", "w1"),
+            [labelled_wafer(rng, shape=s) for s in ((5, 5), shapes[2], shapes[0], shapes[1])],
+            strict=True,
+        )
+    ]
+    maps = write_wafers(tmp_path / "val.parquet", wafers)
+    found = hand_checked(write_masks(tmp_path / "m.npz", truths), maps)
+    for truth, (name, masks, ignore) in zip(found, truths, strict=True):
+        assert truth.wafer.wafer_id == name
+        assert truth.ignore is not None
+        np.testing.assert_array_equal(truth.masks, masks)
+        np.testing.assert_array_equal(truth.ignore, ignore)
+
+
+def test_masks_that_do_not_fit_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    truths, _ = checked(rng)
+    wafer = labelled_wafer(rng, shape=(9, 11))
+    maps = write_wafers(tmp_path / "val.parquet", [type(wafer)(wafer.dies, (), "w0", "0")])
+    turned = write_masks(tmp_path / "classes.npz", truths[:1], CLASSES[::-1])
+    with pytest.raises(ConfigError, match="masks of the classes"):
+        hand_checked(turned, maps)
+    for name, bad in {"missing": truths, "shape": [("w0", *truths[1][1:])]}.items():
+        with pytest.raises(ConfigError, match="Expected a map of"):
+            hand_checked(write_masks(tmp_path / f"{name}.npz", bad), maps)
+
+
+def test_the_real_masks_read_as_their_own_reader_reads_them(shared_data: Path) -> None:
+    folder = shared_data / "wm811k"
+    spec = importlib.util.spec_from_file_location("load_masks", folder / "load_masks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    reader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(reader)
+    found = hand_checked(folder / "val_masks.npz", folder / "val.parquet")
+    theirs = list(reader.load(folder / "val_masks.npz"))
+    assert len(found) == len(theirs) > 0
+    for truth, (name, masks, ignore) in zip(found, theirs, strict=True):
+        assert truth.wafer.wafer_id == name
+        assert np.array_equal(truth.masks, masks)
+        assert np.array_equal(truth.ignore, ignore)
+        assert not (truth.masks & (truth.wafer.dies != 2)).any()
