@@ -19,9 +19,13 @@ from waferscope.io import (
     columnar,
     columns,
     image,
+    json_wafer,
     klarf,
     lswmd,
+    mask_png,
     mixedwm38,
+    picture,
+    picture_file,
     results,
     semi,
     sinf,
@@ -69,6 +73,20 @@ _READERS: Final = (
     Reader("g85", "SEMI G85 wafer map", (*_G85, ".xml"), semi.is_g85, semi.read_g85),
     Reader("sinf", "SINF wafer map", _SINF, sinf.is_sinf, sinf.read_sinf),
     Reader(
+        "png",
+        "PNG or TIFF picture of a wafer map",
+        (".png", ".tif", ".tiff"),
+        picture_file.is_picture,
+        picture.read_picture,
+    ),
+    Reader(
+        "json",
+        "wafers as JSON",
+        (".json",),
+        json_wafer.is_json_wafer,
+        json_wafer.read_json_wafers,
+    ),
+    Reader(
         "csv",
         "die list or matrix as text",
         (".csv", ".tsv", ".txt"),
@@ -86,7 +104,16 @@ _WRITERS: Final = (
     Writer("e142", "SEMI E142", _E142, "wafers", semi.e142_row, semi.e142_bytes),
     Writer("g85", "SEMI G85", _G85, "wafers", semi.g85_row, semi.g85_bytes),
     Writer("sinf", "SINF", _SINF, "wafers", sinf_write.sinf_row, sinf_write.sinf_bytes),
+    Writer(
+        "json",
+        "full records",
+        (".json",),
+        "wafers",
+        json_wafer.json_wafer_row,
+        results.json_bytes,
+    ),
     Writer("png", "picture", (".png",), "wafers", image.map_png, None),
+    Writer("dies_png", "a pixel per die", (".dies.png",), "wafers", mask_png.dies_png, None),
     Writer("csv", "result table", (".csv",), "predictions", results.result_row, results.result_csv),
     Writer(
         "parquet",
@@ -98,6 +125,15 @@ _WRITERS: Final = (
     ),
     Writer("json", "full records", (".json",), "predictions", results.json_row, results.json_bytes),
     Writer("coco", "masks", (".coco.json",), "predictions", coco.coco_row, coco.coco_bytes),
+    Writer(
+        "coco_polygons",
+        "outlines",
+        (".polygons.coco.json",),
+        "predictions",
+        coco.coco_polygon_row,
+        coco.coco_bytes,
+    ),
+    Writer("mask_png", "masks", (".masks.png",), "predictions", mask_png.mask_png, None),
     Writer("png", "overlay", (".png",), "predictions", image.overlay_png, None),
     Writer("e142", "inked", _E142, "predictions", inked(semi.e142_row), semi.e142_bytes, True),
     Writer("g85", "inked", _G85, "predictions", inked(semi.g85_row), semi.g85_bytes, True),
@@ -261,10 +297,11 @@ def _write_each(items: Iterator[Any], writer: Writer, path: Path) -> list[Path]:
     first, second = next(items, None), next(items, None)
     if first is None:
         raise FormatError(f"Expected something to write into {path}, got nothing. Give an item.")
-    if second is None and path.suffix.lower() == extension:
+    named = path.name.lower().endswith(extension)
+    if second is None and named:
         write_whole(path, writer.row(first))
         return [path]
-    folder = path.with_suffix("") if path.suffix.lower() == extension else path
+    folder = path.with_name(path.name[: -len(extension)] or "wafers") if named else path
     make_folder(folder)
     written: list[Path] = []
     used: dict[str, int] = {}

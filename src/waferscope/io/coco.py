@@ -1,56 +1,31 @@
-"""Masks as COCO: run lengths (exact) out and in.
+"""Masks as COCO: run lengths, exact, or polygons for drawing.
 
 An image is a die grid, one pixel per die; category ids are the taxonomy's. There is one
-annotation per defect, with the extra fields ``wafer``, ``lot`` and ``confidence``. Polygons, which
-other tools write, are read (filled by pycocotools' rules) and never written: they have no holes.
+annotation per defect, with the extra fields ``wafer``, ``lot`` and ``confidence``. COCO polygons
+have no holes: they are the outer rings of a defect along its die edges, and what a ring encloses
+is filled when they are read back.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
-from waferscope.domain.wafermap import MAX_SIDE
-from waferscope.errors import FormatError, InputError
-from waferscope.io.archive import open_blobs
+from waferscope.errors import FormatError
 
 if TYPE_CHECKING:
     from waferscope.domain.defects import Defect
     from waferscope.domain.prediction import Prediction
 
-# What a record of another shape than COCO's raises; InputError is a ValueError.
-_DAMAGE: Final = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    RecursionError,
-)
 Mask = npt.NDArray[np.bool_]
-_MAX_CELLS: Final = 1 << 28
-"""Cells of all masks of one file, so that a small file cannot ask for much memory."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageMasks:
-    """The masks of one image of a COCO file: bool ``[C, rows, cols]`` in the taxonomy's order."""
-
-    name: str
-    wafer_id: str
-    lot_id: str | None
-    masks: Mask
 
 
 def coco_row(prediction: Prediction) -> dict[str, Any]:
-    """Return one image and its annotations, not yet numbered."""
+    """Return one image and its annotations (run lengths), not yet numbered."""
     wafer = prediction.wafer
     names = {"wafer": wafer.wafer_id, "lot": wafer.lot_id}
     rows, cols = wafer.shape
@@ -78,6 +53,22 @@ def coco_row(prediction: Prediction) -> dict[str, Any]:
         "annotations": annotations,
         "categories": categories,
     }
+
+
+def coco_polygon_row(prediction: Prediction) -> dict[str, Any]:
+    """Return what `coco_row` does with outer rings of die edges instead of run lengths."""
+    row = coco_row(prediction)
+    for annotation, defect in zip(row["annotations"], prediction.defects, strict=True):
+        annotation["segmentation"] = outer_rings(defect)
+    return row
+
+
+def outer_rings(defect: Defect) -> list[list[float]]:
+    """Return the outer rings of a defect as COCO polygons: x0, y0, x1, y1 ... in die edges."""
+    parts = getattr(defect.polygon, "geoms", [defect.polygon])
+    return [
+        [float(value) for x, y in part.exterior.coords[:-1] for value in (x, y)] for part in parts
+    ]
 
 
 def coco_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
@@ -111,94 +102,6 @@ def encode_mask(mask: Mask) -> dict[str, Any]:
     return {"size": [rows, cols], "counts": encoded["counts"].decode("ascii")}
 
 
-def decode_mask(segmentation: Mapping[str, Any]) -> Mask:
-    """Return the bool ``[rows, cols]`` mask of compressed or plain run lengths.
-
-    The runs are checked against the size; raises InputError when they do not fill it.
-    """
-    from waferscope.domain.masks import rle_to_mask
-
-    size, counts = (segmentation.get(name) for name in ("size", "counts"))
-    runs = _runs(counts) if isinstance(counts, str) else counts
-    sides = isinstance(size, Sequence) and all(
-        isinstance(side, int) and 0 < side <= MAX_SIDE for side in size
-    )
-    # No run is longer than the mask, or the sum that rle_to_mask checks could wrap around.
-    if not sides or not isinstance(runs, list) or max(runs, default=0) > MAX_SIDE**2:
-        raise InputError(
-            f"Expected run lengths of a mask of at most {MAX_SIDE}x{MAX_SIDE} dies, "
-            f"got size {size!r:.40} and counts {counts!r:.40}. Encode the mask anew."
-        )
-    return rle_to_mask({"size": size, "counts": runs})
-
-
-def read_masks(
-    source: str | PathLike[str] | bytes, taxonomy: Taxonomy = DEFAULT_TAXONOMY
-) -> list[ImageMasks]:
-    """Return the masks of each image of a COCO file; annotations of one class are joined.
-
-    Categories go by name where the file has names of the taxonomy, else by id. Raises FormatError
-    for a file that is not COCO, is damaged, or has categories that the taxonomy does not know.
-    """
-    found: list[ImageMasks] = []
-    for blob in open_blobs(source, lambda head: False):
-        try:
-            found += _images(json.loads(blob.read_all()), taxonomy)
-        except _DAMAGE as error:
-            raise FormatError(
-                f"Expected a COCO file of masks, got {blob.name} with "
-                f"{type(error).__name__}: {str(error)[:200]}. Compare it with docs/formats.md."
-            ) from error
-    return found
-
-
-def _images(record: Mapping[str, Any], taxonomy: Taxonomy) -> list[ImageMasks]:
-    channels = _channels(record.get("categories", []), taxonomy)
-    images: dict[Any, tuple[Mapping[str, Any], Mask]] = {}
-    cells = 0
-    for image in record["images"]:
-        shape = len(taxonomy.classes), int(image["height"]), int(image["width"])
-        cells += shape[0] * shape[1] * shape[2]
-        if not (min(shape) >= 1 and max(shape) <= MAX_SIDE and cells <= _MAX_CELLS):
-            raise InputError(f"images of at most {MAX_SIDE} dies a side were expected, got {shape}")
-        images[image["id"]] = image, np.zeros(shape, dtype=bool)
-    for annotation in record["annotations"]:
-        masks = images[annotation["image_id"]][1]
-        channel = channels[annotation["category_id"]]
-        masks[channel] |= _segment(annotation["segmentation"], masks.shape[1:])
-    return [
-        ImageMasks(
-            str(image.get("file_name", "")),
-            str(image.get("wafer", image.get("file_name", ""))),
-            None if image.get("lot") is None else str(image["lot"]),
-            masks,
-        )
-        for image, masks in images.values()
-    ]
-
-
-def _channels(categories: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[int, int]:
-    by_id = {c.id: channel for channel, c in enumerate(taxonomy.classes)}
-    by_name = {name: channel for channel, name in enumerate(taxonomy.class_names)}
-    return by_id | {c["id"]: by_name[c["name"]] for c in categories if c.get("name") in by_name}
-
-
-def _segment(segmentation: Any, shape: tuple[int, ...]) -> Mask:
-    if isinstance(segmentation, Mapping):
-        if list(segmentation.get("size") or ()) != list(shape):
-            raise InputError(f"a mask of size {segmentation.get('size')} in an image of {shape}")
-        return decode_mask(segmentation)
-    from pycocotools import mask as coco_mask
-
-    rings = [np.asarray(ring, dtype=float) for ring in segmentation]
-    if any(r.ndim != 1 or len(r) < 6 or len(r) % 2 or not np.isfinite(r).all() for r in rings):
-        raise InputError("a polygon that is not a list of at least three points")
-    rows, cols = shape
-    inside = [np.clip(ring, -1, MAX_SIDE + 1).tolist() for ring in rings]
-    merged = coco_mask.merge(coco_mask.frPyObjects(inside, rows, cols))
-    return coco_mask.decode(merged).astype(bool)  # type: ignore[no-any-return]
-
-
 def _whole_mask(defect: Defect, shape: tuple[int, int]) -> Mask:
     row0, col0, row1, col1 = defect.bbox
     mask = np.zeros(shape, dtype=bool)
@@ -209,28 +112,3 @@ def _whole_mask(defect: Defect, shape: tuple[int, int]) -> Mask:
 def _box(defect: Defect) -> list[int]:
     row0, col0, row1, col1 = defect.bbox
     return [col0, row0, col1 - col0, row1 - row0]
-
-
-def _runs(text: str) -> list[int]:
-    """Return the run lengths of COCO's compressed text.
-
-    Five bits per sign, the lowest first, bit 6 says that more follow; the last sign's bit 5 is the
-    number's sign. From the third run on, the difference to the run two before is stored.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for sign in text.encode("ascii", "replace"):
-        bits = sign - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise InputError(
-                f"Expected compressed run lengths, got {text[:40]!r}. Encode them anew."
-            )
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if bits & 0x20:
-            continue
-        if bits & 0x10:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return runs
