@@ -70,3 +70,21 @@ def test_a_description_is_plain_and_complete() -> None:
     assert plain["source"] == {"format": "stdf", "name": "a.stdf"}
     assert plain["patterns"] == ["Loc"]
     assert plain["notes"] == ["n"]
+
+
+def test_columns_and_passing_bins_can_be_named(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "dies.csv"
+    table.write_text("A,B,HB\n1,1,7\n2,1,9\n2,1,7\n")
+    words = ("--map", "x=A", "--map", "y=B", "--map", "bin=HB", "--pass-bins", "7", "--json")
+    row = json.loads(run("read", table, *words, "--retests", "first").out)
+    assert (row["dies"], row["fails"]) == (2, 1)
+    assert json.loads(run("read", table, *words, "--retests", "worst").out)["fails"] == 1
+    assert json.loads(run("read", table, *words).out)["fails"] == 0
+    assert run("read", table, "--from", "stdf").code == 3
+    assert run("read", table, "--retests", "best").code == 2
+
+
+def test_guesses_are_shown(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "dies.csv"
+    table.write_text("x;y;bin\n1;1;1\n2;1;9\n")
+    assert "note: die list parted by semicolons" in run("read", table).out

@@ -12,6 +12,7 @@ from waferscope.errors import InputError, WaferScopeError
 
 if TYPE_CHECKING:
     from waferscope.domain.wafermap import WaferMap
+    from waferscope.io.formats import ReadOptions
 
 
 def find_files(names: Sequence[str]) -> list[Path]:
@@ -44,13 +45,21 @@ class WaferFiles:
     """Wafers of many files, in order; iterate once.
 
     A file that cannot be read is reported and counted in ``skipped``, or stops everything with
-    ``strict``. At most ``limit`` wafers are given.
+    ``strict``. At most ``limit`` wafers are given. ``options`` and ``format`` say how to read.
     """
 
     def __init__(
-        self, files: Sequence[Path], *, strict: bool = False, limit: int | None = None
+        self,
+        files: Sequence[Path],
+        *,
+        strict: bool = False,
+        limit: int | None = None,
+        options: ReadOptions | None = None,
+        format: str | None = None,
     ) -> None:
         self.files = files
+        self.options = options
+        self.format = format
         self.strict = strict
         self.limit = limit
         self.skipped: list[Path] = []
@@ -79,9 +88,20 @@ class WaferFiles:
 
     def _read(self, path: Path) -> list[WaferMap]:
         from waferscope.io import read
+        from waferscope.io.formats import ReadOptions
 
+        how = self.options or ReadOptions()
         try:
-            wafers = read(path, strict=self.strict)
+            wafers = read(
+                path,
+                self.format,
+                columns=how.columns,
+                retests=how.retests,
+                strict=self.strict,
+                pass_bins=how.pass_bins,
+                klarf_classes=how.klarf_classes,
+                min_defect_um=how.min_defect_um,
+            )
         except WaferScopeError as error:
             if self.strict:
                 raise

@@ -8,6 +8,18 @@ import typer
 
 from waferscope.cli import console
 from waferscope.cli.inputs import WaferFiles, find_files
+from waferscope.cli.reading import (
+    PASSING,
+    ClassesOption,
+    DefectSizeOption,
+    FromOption,
+    MapOption,
+    Notes,
+    PassBinsOption,
+    Retest,
+    RetestsOption,
+    options_of,
+)
 
 if TYPE_CHECKING:
     from waferscope.domain.wafermap import WaferMap
@@ -22,19 +34,29 @@ def read(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Files, folders or globs of wafer maps.")
     ],
+    *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per wafer instead.")
     ] = False,
     maps: Annotated[
         int, typer.Option(help="Draw the maps of the first N wafers.", min=0)
     ] = MAPS_SHOWN,
+    source_format: FromOption = None,
+    columns: MapOption = None,
+    retests: RetestsOption = Retest.last,
+    pass_bins: PassBinsOption = PASSING,
+    klarf_classes: ClassesOption = None,
+    min_defect_um: DefectSizeOption = 0.0,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
 ) -> None:
     """Show what is in wafer files: wafers, grids, yields, bins, notes and a small map.
 
+    The notes say what was guessed, dropped or found damaged.
+
     Example: waferscope read lot3.stdf.bz2 --maps 1
     """
-    wafers = WaferFiles(find_files(files), strict=strict)
+    options = options_of(columns, retests, pass_bins, klarf_classes, min_defect_um)
+    wafers = WaferFiles(find_files(files), strict=strict, options=options, format=source_format)
     if as_json:
         _print_json(wafers)
     else:
@@ -98,7 +120,7 @@ def _print_json(wafers: WaferFiles) -> None:
 def _print_tables(wafers: WaferFiles, maps: int) -> None:
     rows: list[tuple[str, ...]] = []
     drawn: list[WaferMap] = []
-    notes: dict[str, int] = {}
+    notes = Notes()
     count = dies = fails = 0
     for wafer in wafers:
         count, dies, fails = count + 1, dies + wafer.die_count, fails + wafer.fail_count
@@ -106,8 +128,7 @@ def _print_tables(wafers: WaferFiles, maps: int) -> None:
             rows.append(_row(wafer))
         if len(drawn) < maps:
             drawn.append(wafer)
-        for note in wafer.notes:
-            notes[note] = notes.get(note, 0) + 1
+        notes.add(wafer)
     footer = f"{count:,} {'wafer' if count == 1 else 'wafers'}, {dies:,} dies, {fails:,} fail"
     footer += f" (yield {1 - fails / dies:.1%})" if dies else ""
     if count > len(rows):
@@ -116,6 +137,7 @@ def _print_tables(wafers: WaferFiles, maps: int) -> None:
         [
             ("wafer", "left"),
             ("lot", "left"),
+            ("format", "left"),
             ("grid", "right"),
             ("dies", "right"),
             ("yield", "right"),
@@ -125,8 +147,7 @@ def _print_tables(wafers: WaferFiles, maps: int) -> None:
         rows,
         footer,
     )
-    for note, times in list(notes.items())[:20]:
-        console.print_line(f"note: {note}" + (f" ({times:,} wafers)" if times > 1 else ""))
+    notes.print()
     for wafer in drawn:
         _print_map(wafer)
 
@@ -140,6 +161,7 @@ def _row(wafer: WaferMap) -> tuple[str, ...]:
     return (
         wafer.wafer_id or "unnamed",
         wafer.lot_id or "",
+        wafer.source.format if wafer.source else "",
         f"{wafer.shape[0]}x{wafer.shape[1]}",
         f"{wafer.die_count:,}",
         f"{wafer.wafer_yield:.1%}" if wafer.die_count else "–",

@@ -41,7 +41,7 @@ from waferscope.io.inked import inked
 if TYPE_CHECKING:
     from waferscope.domain.prediction import Prediction
 
-__all__ = ["READERS", "WRITERS", "WriteOptions", "read", "sniff", "write"]
+__all__ = ["READERS", "WRITERS", "WriteOptions", "read", "sniff", "write", "writer_for"]
 
 _PLAIN: Final = WriteOptions()
 _E142: Final = (".e142.xml", ".e142", ".xml")
@@ -181,7 +181,7 @@ def read(
     wafers: list[WaferMap] = []
     unknown: list[Blob] = []
     for blob in open_blobs(source, lambda head: sniff(head) is not None):
-        name = format or sniff(blob.head)
+        name = format or sniff(blob.head) or ("csv" if options.columns else None)
         if name is None:
             unknown.append(blob)
         else:
@@ -231,9 +231,7 @@ def write(
     FormatError for what a format cannot hold, InputError for anything but wafers or predictions.
     """
     target = Path(path)
-    packing = target.suffix.lower().removeprefix(".")
-    packing = packing if packing in ("gz", "bz2", "xz") else ""
-    plain = target.with_suffix("") if packing else target
+    plain, packing = _unpacked(target)
     many = iter(items) if isinstance(items, Iterable) else iter([items])
     first = next(many, None)
     takes = None if first is None else _kind(first)
@@ -244,6 +242,23 @@ def write(
     data = writer.join([writer.row_of(item, options) for item in whole])
     write_whole(target, pack(data, packing) if packing else data)
     return [target]
+
+
+def writer_for(
+    path: str | os.PathLike[str], format: str | None = None, takes: Takes = "wafers"
+) -> Writer:
+    """Return the row of WRITERS that `write` would take; raise FormatError where there is none.
+
+    >>> writer_for("lot.stdf.gz").name
+    'stdf'
+    """
+    return _writer(_unpacked(Path(path))[0], format, takes)
+
+
+def _unpacked(path: Path) -> tuple[Path, str]:
+    """Return the path without the suffix of a packing, and that packing or ""."""
+    packing = path.suffix.lower().removeprefix(".")
+    return (path.with_suffix(""), packing) if packing in ("gz", "bz2", "xz") else (path, "")
 
 
 def _alike(items: Iterable[Any], takes: Takes) -> Iterator[Any]:

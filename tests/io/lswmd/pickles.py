@@ -79,7 +79,7 @@ def _pandas(layout: str) -> Iterator[Any]:
     newest = own(inner, "BlockManager", __reduce__=lambda self: (type(self), self.parts))
     block = type("Block", (), {"__reduce__": lambda self: (unpickle_block, self.parts)})
     chosen = newest if layout == "2.2" else manager
-    modules[inner].BlockManager = chosen
+    vars(modules[inner])["BlockManager"] = chosen
 
     def with_parts(kind: Any, parts: Any) -> Any:
         made = kind()

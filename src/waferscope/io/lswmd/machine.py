@@ -192,6 +192,14 @@ def _pop(m: _Machine) -> None:
         m.since_mark()
 
 
+def _pop_mark(m: _Machine) -> None:
+    m.since_mark()
+
+
+def _frame(m: _Machine) -> None:
+    m.take(8)
+
+
 def _extend(m: _Machine, items: list[Any]) -> None:
     target = m.stack[-1]
     if not isinstance(target, list):
@@ -253,16 +261,16 @@ def _protocol(m: _Machine) -> None:
         raise m.refused(f"protocol {version}")
 
 
-def _text_number(m: _Machine) -> None:
+def _float(m: _Machine) -> None:
     m.stack.append(struct.unpack(">d", m.take(8))[0])
 
 
 _KNOWN: Final[dict[bytes, Callable[[_Machine], None]]] = {
     b"\x80": _protocol,
-    b"\x95": lambda m: m.take(8) and None,
+    b"\x95": _frame,
     b"(": _mark,
     b"0": _pop,
-    b"1": lambda m: m.since_mark() and None,
+    b"1": _pop_mark,
     b"2": lambda m: m.stack.append(m.stack[-1]),
     b"N": _constant(None),
     b"\x88": _constant(True),
@@ -272,7 +280,7 @@ _KNOWN: Final[dict[bytes, Callable[[_Machine], None]]] = {
     b"M": _integer(2),
     b"\x8a": _long(1),
     b"\x8b": _long(4),
-    b"G": _text_number,
+    b"G": _float,
     b"U": _bytes(1),
     b"T": _bytes(4),
     b"C": _bytes(1),
