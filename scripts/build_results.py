@@ -29,7 +29,7 @@ def build_readme(text: str, info: ModelInfo) -> str:
         "sets, thresholds fitted on the other half of the lots; "
         "`waferscope evaluate --data DATA` prints them again:\n"
     )
-    return f"{head}{START}\n\n{said}\n{build_figures(info.metrics)}\n{END}{tail}"
+    return f"{head}{START}\n\n{said}\n{build_figures(info)}\n{END}{tail}"
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ LIMITS: Final = (
 
 def write_card(info: ModelInfo, path: Path) -> Path:
     """Write the card of a measured model file as Markdown; return its path."""
-    path.write_text(build_card(info))
+    path.write_text(build_card(info), encoding="utf-8")
     return path
 
 
@@ -42,7 +42,7 @@ def build_card(info: ModelInfo) -> str:
         "MixedWM38 training split with labels; real patterns laid over real `none` wafers. No "
         "validation wafer was trained on; thresholds and temperatures were fitted on them.\n",
         f"## Figures (validation sets, this file, `{COMMAND}`)\n",
-        build_figures(info.metrics),
+        build_figures(info),
         "## Limits\n",
         *(f"- {line}" for line in LIMITS),
         "\n## Notices\n",
@@ -52,29 +52,34 @@ def build_card(info: ModelInfo) -> str:
     return "\n".join(parts)
 
 
-def build_figures(metrics: Mapping[str, Any]) -> str:
-    """Return every figure of `waferscope.ml.evaluate.evaluate` as Markdown."""
-    return "\n".join([*_mask_table(metrics), *_pattern_lines(metrics), ""])
+def build_figures(info: ModelInfo) -> str:
+    """Return every figure that `waferscope.ml.evaluate` took of a model file, as Markdown."""
+    table = _mask_table(info.metrics, info.taxonomy.class_names)
+    return "\n".join([*table, *_pattern_lines(info.metrics, info.taxonomy.patterns), ""])
 
 
-def _mask_table(metrics: Mapping[str, Any]) -> list[str]:
+def _die_iou(figures: Mapping[str, Any], name: str) -> str:
+    """Return the die IoU of a class; of one that no wafer of the set has, say so."""
+    return "absent" if figures["recall"][name] is None else _figure(figures["die_iou"][name])
+
+
+def _mask_table(metrics: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     sets = [(k, metrics[k]) for k in ("synthetic", "hand_checked") if k in metrics]
     if not sets:
         return ["Not measured."]
     heads = " | ".join(f"{name.replace('_', '-')} ({m['wafers']} wafers)" for name, m in sets)
     lines = [f"| die IoU (pooled) | {heads} |", "|---" * (len(sets) + 1) + "|"]
-    for name in sets[0][1]["die_iou"]:
-        values = " | ".join(_figure(m["die_iou"][name]) for _, m in sets)
-        lines.append(f"| {name} | {values} |")
+    for name in names:
+        lines.append(f"| {name} | {' | '.join(_die_iou(m, name) for _, m in sets)} |")
     means = " | ".join(f"**{_figure(m['mean_die_iou'])}**" for _, m in sets)
     return [*lines, f"| **mean of the classes present** | {means} |", ""]
 
 
-def _pattern_lines(metrics: Mapping[str, Any]) -> list[str]:
+def _pattern_lines(metrics: Mapping[str, Any], patterns: Sequence[str]) -> list[str]:
     lines = []
     if "wm811k" in metrics:
         m = metrics["wm811k"]
-        recalls = ", ".join(f"{k} {_figure(v)}" for k, v in m["recall"].items())
+        recalls = ", ".join(f"{k} {_figure(m['recall'][k])}" for k in (*patterns, "none"))
         lines += [
             f"- WM-811K val ({m['wafers']} wafers): macro-F1 over 9 classes "
             f"**{_figure(m['macro_f1'])}**, accuracy {_figure(m['accuracy'])}, defect wafers "

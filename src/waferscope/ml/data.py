@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
@@ -87,7 +88,7 @@ def load_wafer_set(path: Path) -> WaferSet:
         table = pq.read_table(path)
         rows, cols = (table[name].to_pylist() for name in ("rows", "cols"))
         blobs, labels, names = (table[n].to_pylist() for n in ("dies", "patterns", "wafer_id"))
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise ConfigError(
             f"Expected a labelled wafer file at {path}, got {error}. "
             "Point the recipe at the folder that holds the data."

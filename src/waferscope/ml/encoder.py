@@ -7,8 +7,9 @@ bottleneck sits on its 3x3 convolution, as torchvision does ("ResNet v1.5").
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from waferscope.errors import ModelError
 
 Depth = Literal[18, 50]
+NOT_TENSORS: Final = (pickle.UnpicklingError, EOFError, AttributeError, IndexError, ValueError)
+"""What torch raises, beside OSError and RuntimeError, on a file that is no dict of tensors."""
 
 
 class BasicBlock(nn.Module):
@@ -116,15 +119,16 @@ def load_encoder_weights(encoder: ResNetEncoder, path: Path | str) -> None:
     Raises ModelError when keys or shapes do not fit.
     """
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        weights = {k: v for k, v in loaded.items() if not k.startswith("fc.")}
+        stem = weights.get("conv1.weight")
+        spread = stem is not None and stem.shape[1] != encoder.conv1.in_channels
+    except (OSError, RuntimeError, *NOT_TENSORS) as error:
         raise ModelError(
             f"Expected a readable torch state dict, got {path} ({error}). Check the path."
         ) from error
-    weights = {k: v for k, v in weights.items() if not k.startswith("fc.")}
-    stem = weights.get("conv1.weight")
-    planes = encoder.conv1.in_channels
-    if stem is not None and stem.shape[1] != planes:
+    if spread:
+        planes = encoder.conv1.in_channels
         share = stem.shape[1] / planes
         weights["conv1.weight"] = stem.mean(1, keepdim=True).repeat(1, planes, 1, 1) * share
     try:

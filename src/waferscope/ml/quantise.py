@@ -85,7 +85,8 @@ def quantise(
         )
     facts: Mapping[str, Any] = read_metadata(source)
     model = onnx.load(str(target))
-    label = f"int8 QDQ per channel ({', '.join(config.operators)}), 7-bit weights"
+    bits = 7 if config.reduce_range else 8
+    label = f"int8 QDQ per channel ({', '.join(config.operators)}), {bits}-bit weights"
     write_metadata(model, {**facts, "quantisation": label})
     onnx.save(model, str(target))
     return target

@@ -83,7 +83,8 @@ def range_wafers(data: Path | None) -> list[WaferMap]:
     if data is not None:
         for file in (REAL_FILE, MIXED_FILE):
             wafers = labelled(data / file.format(split="train"))
-            picked = rng.choice(len(wafers), RANGE_WAFERS // 4, replace=False)
+            count = min(RANGE_WAFERS // 4, len(wafers))
+            picked = rng.choice(len(wafers), count, replace=False)
             drawn += [wafers[int(i)] for i in picked]
     return drawn
 

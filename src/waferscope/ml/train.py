@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import pickle
 import subprocess
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from waferscope.errors import ConfigError, ModelError
 from waferscope.ml.batches import Batch, BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
+from waferscope.ml.encoder import NOT_TENSORS
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.task import ABOUT, SegmentationTask
 
@@ -139,7 +139,7 @@ def load_network(checkpoint: Path) -> tuple[WaferNet, dict[str, Any]]:
         mean = "ema.module."
         weights = saved["state_dict"].items()
         net.load_state_dict({k[len(mean) :]: v for k, v in weights if k.startswith(mean)})
-    except (OSError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, *NOT_TENSORS) as error:
         raise ModelError(
             f"Expected a checkpoint written by `waferscope train`, got {checkpoint} ({error}). "
             "Point at the last.ckpt of a run."
