@@ -79,6 +79,7 @@ def test_own_bins_and_names_stay() -> None:
     assert bins.hard_names == {3: "good", 30: "particle"}
     unmarked = ink(preds, BinMapping({})).bins
     assert unmarked is not None
+    assert unmarked.hard is not None
     assert np.array_equal(unmarked.hard, hard)
 
 

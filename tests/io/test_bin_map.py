@@ -62,6 +62,6 @@ def test_bins_that_do_not_fit(hard: list[list[int]], words: str) -> None:
 
 
 def test_no_code_left() -> None:
-    grid = np.arange(256).reshape(16, 16)
+    grid = np.arange(256, dtype=np.uint16).reshape(16, 16)
     with pytest.raises(FormatError, match="got none"):
         build_bin_map(WaferMap(np.ones((16, 16), np.uint8), bins=Bins(grid)), 2)

@@ -26,6 +26,7 @@ def test_marked_dies_come_back(tmp_path: Path, format: str) -> None:
     assert wafer.bins is not None
     assert expected.bins is not None
     assert wafer.bins.hard is not None
+    assert expected.bins.hard is not None
     assert np.array_equal(wafer.bins.hard, expected.bins.hard)
     assert (wafer.bins.hard[SQUARE] == 21).all()
     assert int((wafer.bins.hard == 99).sum()) == 16

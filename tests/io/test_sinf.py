@@ -35,7 +35,7 @@ def file_of(rows: tuple[str, ...] = ROWS, end: str = "\r\n", **headers: str | No
 
 
 def found(rows: tuple[str, ...] = ROWS, **headers: str | None) -> WaferMap:
-    (wafer,) = read(file_of(rows, **headers))
+    (wafer,) = read(file_of(rows, "\r\n", **headers))
     return wafer
 
 

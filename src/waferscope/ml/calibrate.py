@@ -145,7 +145,8 @@ def fit_mask_threshold(sets: Sequence[tuple[Floats, Bools]]) -> float:
 
 
 def _iou(preds: Bools, truth: Bools) -> float:
-    return float(np.count_nonzero(preds & truth) / max(1, np.count_nonzero(preds | truth)))
+    either = int((preds | truth).sum())
+    return int((preds & truth).sum()) / either if either else 0.0
 
 
 def _f1(found: Bools, there: Bools) -> float:

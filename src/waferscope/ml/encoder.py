@@ -127,7 +127,7 @@ def load_encoder_weights(encoder: ResNetEncoder, path: Path | str) -> None:
         raise ModelError(
             f"Expected a readable torch state dict, got {path} ({error}). Check the path."
         ) from error
-    if spread:
+    if stem is not None and spread:
         planes = encoder.conv1.in_channels
         share = stem.shape[1] / planes
         weights["conv1.weight"] = stem.mean(1, keepdim=True).repeat(1, planes, 1, 1) * share
