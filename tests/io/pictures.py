@@ -57,6 +57,11 @@ def resize(image: Pixels, size: tuple[int, int], how: Image.Resampling) -> Pixel
     return np.asarray(Image.fromarray(image).resize(size, how))
 
 
+def counted(image: Pixels, color: tuple[int, int, int]) -> int:
+    """How many pixels have a colour."""
+    return int((image == color).all(axis=-1).sum())
+
+
 def file_of(image: Any, kind: str = "PNG", **options: Any) -> bytes:
     """The bytes of a picture file of an array or a Pillow image."""
     made = image if isinstance(image, Image.Image) else Image.fromarray(image)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from tests.io.one_wafer import one
+from waferscope.domain.wafermap import WaferMap
+
 LITTLE, BIG = "<", ">"
 
 
@@ -84,3 +87,8 @@ def measurement(endian: str = LITTLE, size: int = 40) -> bytes:
 def whole(*parts: bytes, endian: str = LITTLE) -> bytes:
     """A file of these records between FAR, MIR and MRR."""
     return far(endian) + mir(endian) + b"".join(parts) + mrr(endian)
+
+
+def one_of(*parts: bytes, endian: str = LITTLE, **options: str) -> WaferMap:
+    """The one wafer in a whole file of these records."""
+    return one(whole(*parts, endian=endian), **options)

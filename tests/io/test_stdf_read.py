@@ -12,14 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.io.one_wafer import said
 from tests.io.stdf_file import (
     BIG,
     LITTLE,
     bin_record,
-    far,
     measurement,
-    mir,
-    mrr,
+    one_of,
     prr,
     record,
     wcr,
@@ -27,20 +26,10 @@ from tests.io.stdf_file import (
     wir,
     wrr,
 )
-from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
 
 NOWHERE = -32768
-
-
-def one(*parts: bytes, endian: str = LITTLE, **options: str) -> WaferMap:
-    (wafer,) = read(whole(*parts, endian=endian), **options)  # type: ignore[arg-type]
-    return wafer
-
-
-def said(wafer: WaferMap, words: str) -> bool:
-    return any(words in note for note in wafer.notes)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +75,7 @@ def test_a_real_lot_agrees_with_a_plain_walk(shared_data: Path, name: str) -> No
 
 @pytest.mark.parametrize("endian", [LITTLE, BIG])
 def test_byte_orders(endian: str) -> None:
-    wafer = one(
+    wafer = one_of(
         wcr(endian, sizes=(200, 5, 4), units=3),
         wir(endian, "W9", start=86400),
         measurement(endian),
@@ -111,47 +100,6 @@ def test_byte_orders(endian: str) -> None:
     assert wafer.tested_at == datetime(1970, 1, 2, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("units", "factor"), [(1, 25.4), (2, 10.0), (3, 1.0), (4, 0.0254), (0, None), (9, None)]
-)
-def test_units(units: int, factor: float | None) -> None:
-    wafer = one(wcr(sizes=(7.9, 0.3, 0.2), units=units), wir(), prr(0, 0))
-    sizes = wafer.diameter_mm, wafer.die_height_mm, wafer.die_width_mm
-    if factor is None:
-        assert sizes == (None, None, None)
-        assert said(wafer, "unknown units")
-    else:
-        assert sizes == pytest.approx((7.9 * factor, 0.3 * factor, 0.2 * factor), rel=1e-9)
-
-
-@pytest.mark.parametrize("axes", ["RU", "RD", "LU", "LD"])
-@pytest.mark.parametrize(
-    ("flat", "notch"), [("U", "up"), ("D", "down"), ("L", "left"), ("R", "right")]
-)
-def test_orientation(axes: str, flat: str, notch: str) -> None:
-    wafer = one(wcr(flat=flat, axes=axes), wir(), prr(10, 20, flag=8), prr(12, 20), prr(10, 23))
-    row, col = wafer.frame.to_cell(10, 20)
-    assert wafer.dies[row, col] == 2
-    assert col == (0 if axes[0] == "R" else 2)
-    assert row == (3 if axes[1] == "U" else 0)
-    assert wafer.notch == notch
-    assert not wafer.notes
-
-
-def test_what_the_file_does_not_say_is_noted() -> None:
-    assert said(one(wir(), prr(0, 0)), "no WCR record")
-    wafer = one(wcr(flat=" ", axes="  "), wir(), prr(0, 0), prr(0, 1, flag=8))
-    assert said(wafer, "x taken as growing right, y taken as growing down, the notch taken as down")
-    assert wafer.dies.tolist() == [[1], [2]]
-
-
-def test_sizes_of_nonsense_are_left_out() -> None:
-    wafer = one(wcr(sizes=(float("nan"), float("inf"), -4.0), units=3), wir(), prr(0, 0))
-    assert wafer.diameter_mm is None
-    assert wafer.die_height_mm is None
-    assert wafer.die_width_mm is None
-
-
 RETESTED = (prr(0, 0, hard=1), prr(0, 0, flag=8, hard=5), prr(0, 0, hard=2), prr(1, 0))
 
 
@@ -159,7 +107,7 @@ RETESTED = (prr(0, 0, hard=1), prr(0, 0, flag=8, hard=5), prr(0, 0, hard=2), prr
     ("retests", "state", "number"), [("last", 1, 2), ("first", 1, 1), ("worst", 2, 5)]
 )
 def test_retests(retests: str, state: int, number: int) -> None:
-    wafer = one(wir(), *RETESTED, retests=retests)
+    wafer = one_of(wir(), *RETESTED, retests=retests)
     assert wafer.dies.tolist() == [[state, 1]]
     assert wafer.bins is not None
     assert wafer.bins.hard is not None
@@ -175,19 +123,19 @@ def test_a_part_supersedes_the_one_of_its_name() -> None:
         prr(3, 0, flag=1, name="8"),  # part 8 was booked at the wrong place
         prr(2, 0, flag=8 | 1),  # no name: supersedes nothing
     )
-    assert one(wir(), *parts).dies.tolist() == [[1, 0, 2, 1]]
-    assert one(wir(), *parts, retests="first").dies.tolist() == [[2, 1, 2, 1]]
+    assert one_of(wir(), *parts).dies.tolist() == [[1, 0, 2, 1]]
+    assert one_of(wir(), *parts, retests="first").dies.tolist() == [[2, 1, 2, 1]]
 
 
 def test_parts_without_a_place_are_counted() -> None:
-    wafer = one(wir(), prr(0, 0), prr(NOWHERE, 3), prr(2, NOWHERE), prr(NOWHERE, NOWHERE))
+    wafer = one_of(wir(), prr(0, 0), prr(NOWHERE, 3), prr(2, NOWHERE), prr(NOWHERE, NOWHERE))
     assert wafer.die_count == 1
     assert said(wafer, "3 parts without x and y left out")
 
 
 def test_verdict_falls_back_to_the_bins() -> None:
     unsure = 0x10
-    wafer = one(
+    wafer = one_of(
         wir(),
         prr(0, 0, flag=unsure, hard=4),  # HBR says pass
         prr(1, 0, flag=unsure | 8, hard=5),  # HBR says fail
@@ -207,75 +155,16 @@ def test_verdict_falls_back_to_the_bins() -> None:
 
 
 def test_missing_soft_bin_is_none() -> None:
-    wafer = one(wir(), prr(0, 0, soft=0xFFFF), prr(1, 0, soft=0xFFFF))
+    wafer = one_of(wir(), prr(0, 0, soft=0xFFFF), prr(1, 0, soft=0xFFFF))
     assert wafer.bins is not None
     assert wafer.bins.soft is None
 
 
 def test_short_parts_have_no_place() -> None:
     short = record(LITTLE, (5, 20), bytes([1, 0, 0, 0, 0, 1, 0]))
-    wafer = one(wir(), prr(0, 0), short)
+    wafer = one_of(wir(), prr(0, 0), short)
     assert wafer.die_count == 1
     assert said(wafer, "1 parts without x and y")
-
-
-def test_many_wafers_and_concurrent_heads() -> None:
-    wafers = read(
-        whole(
-            wir(name="A", head=1),
-            wir(name="B", head=2),
-            prr(0, 0, head=1),
-            prr(0, 0, head=2, flag=8),
-            prr(1, 0, head=2),
-            wrr(name="A", head=1),
-            prr(2, 0, head=2),
-            wrr(name="B", head=2),
-            wir(name="", head=1),
-            prr(5, 5, head=1),
-            wrr(name="C", head=1),  # the name comes at the end
-        )
-    )
-    assert [(w.wafer_id, w.dies.tolist()) for w in wafers] == [
-        ("A", [[1]]),
-        ("B", [[2, 1, 1]]),
-        ("C", [[1]]),
-    ]
-
-
-def test_a_wafer_left_open_ends_where_the_next_begins() -> None:
-    wafers = read(whole(wir(name="A"), prr(0, 0), wir(name="B"), prr(1, 1), prr(1, 2)))
-    assert [w.die_count for w in wafers] == [1, 2]
-
-
-def test_without_wafer_records_parts_are_grouped_by_head() -> None:
-    (wafer,) = read(whole(prr(0, 0), prr(1, 0, flag=8)))
-    assert wafer.dies.tolist() == [[1, 2]]
-    assert said(wafer, "no wafer records")
-    two = read(whole(prr(0, 0, head=1), prr(0, 0, head=2, flag=8)))
-    assert [(w.wafer_id, w.dies.tolist()) for w in two] == [("head 1", [[1]]), ("head 2", [[2]])]
-
-
-def test_a_wrr_alone_ends_a_wafer() -> None:
-    first, second = read(whole(prr(0, 0), wrr(name="A"), prr(1, 0), prr(2, 0), wrr(name="B")))
-    assert (first.wafer_id, first.die_count) == ("A", 1)
-    assert (second.wafer_id, second.die_count) == ("B", 2)
-    assert said(first, "no WIR record")
-
-
-def test_parts_after_the_last_wrr_are_not_lost() -> None:
-    first, rest = read(whole(wir(name="A"), prr(0, 0), wrr(name="A"), prr(1, 0)))
-    assert first.wafer_id == "A"
-    assert said(rest, "outside every wafer record")
-
-
-def test_a_second_run_of_some_dies_is_a_retest() -> None:
-    first = (wir(name="A"), prr(0, 0, flag=8), prr(1, 0), wrr(name="A"))
-    (wafer,) = read(whole(*first, wir(name="A"), prr(0, 0), wrr(name="A")))
-    assert wafer.dies.tolist() == [[1, 1]]
-    assert said(wafer, "second run of 1 of its dies")
-    apart = read(whole(*first, *first))
-    assert len(apart) == 2
-    assert said(apart[1], "is named 'A' too")
 
 
 def test_wafers_without_a_placed_part_are_left_out() -> None:
@@ -294,13 +183,6 @@ def test_dies_too_far_apart() -> None:
         read(whole(wir(), prr(-32767, 0), prr(32767, 0)))
 
 
-def test_two_lots_in_one_file_are_noted() -> None:
-    data = far() + mir(names=("L1",)) + wir() + prr(0, 0) + mir(names=("L2",)) + mrr()
-    (wafer,) = read(data)
-    assert wafer.lot_id == "L1"
-    assert said(wafer, "2 MIR records")
-
-
 @settings(max_examples=30)
 @given(
     st.dictionaries(
@@ -312,7 +194,9 @@ def test_two_lots_in_one_file_are_noted() -> None:
     st.sampled_from(["RU", "RD", "LU", "LD"]),
 )
 def test_every_part_is_where_the_frame_says(parts: dict[tuple[int, int], bool], axes: str) -> None:
-    wafer = one(wcr(axes=axes), wir(), *(prr(x, y, flag=8 * bad) for (x, y), bad in parts.items()))
+    wafer = one_of(
+        wcr(axes=axes), wir(), *(prr(x, y, flag=8 * bad) for (x, y), bad in parts.items())
+    )
     found = {
         wafer.frame.to_xy(int(row), int(col)): bool(wafer.dies[row, col] == 2)
         for row, col in np.argwhere(wafer.dies)
