@@ -291,7 +291,8 @@ def _members(blob: Blob, budget: _Budget) -> Iterator[Blob]:
                 name = f"{blob.name}:{_plain_name(info.filename)}"
                 with archive.open(info) as member:
                     yield _member(Blob(name, blob.sha256, member, blob.limits, budget))
-    except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    # ValueError: a directory that points before the file's start, or a name in no known encoding.
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
         raise _damaged(blob.name, str(error)) from error
 
 
@@ -301,7 +302,7 @@ def _check_directory(stream: IO[bytes], blob: Blob) -> None:
     stream.seek(max(0, size - _ZIP_TAIL))
     tail = stream.read(_ZIP_TAIL)
     at = tail.rfind(b"PK\x05\x06")
-    if at < 0:
+    if at < 0 or at + 16 > len(tail):
         raise _damaged(blob.name, "its directory is missing; the file may be cut short")
     count, directory = struct.unpack_from("<HI", tail, at + 10)
     if count > blob.limits.members or directory > blob.limits.members * _ZIP_ENTRY:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 from waferscope.io.columns import KNOWN, OPTIONAL, REQUIRED, wafer_of
 from waferscope.io.formats import ReadOptions
+from waferscope.io.npy import check_text, read_header
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +27,18 @@ if TYPE_CHECKING:
 _BATCH_CELLS: Final = 16 << 20
 _BATCH_ROWS: Final = 4096
 _SEPARATOR: Final = "|"
+# What zipfile raises on damaged members; RuntimeError: one with a password.
+_ZIP_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 
 
 def is_parquet(head: bytes) -> bool:
@@ -49,7 +64,7 @@ def read_parquet(blob: Blob, options: ReadOptions) -> list[WaferMap]:
     try:
         with pq.ParquetFile(pa.py_buffer(blob.read_all())) as file:
             return list(_parquet_wafers(file, blob, source))
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise FormatError(
             f"Expected a sound Parquet file, got {blob.name} damaged ({_line(error)}). "
             "Write or fetch it again."
@@ -258,7 +273,7 @@ def _npz_arrays(blob: Blob) -> dict[str, npt.NDArray[Any]]:
             if size > blob.limits.whole_bytes:
                 raise _misfit(blob.name, f"{size:,} bytes of arrays")
             return {i.filename.removesuffix(".npy"): _npy(archive.read(i)) for i in infos}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+    except _ZIP_DAMAGE as error:
         raise FormatError(
             f"Expected a sound npz file without pickles, got {blob.name} with "
             f"{_line(error)}. Write it again with numpy.savez."
@@ -268,19 +283,10 @@ def _npz_arrays(blob: Blob) -> dict[str, npt.NDArray[Any]]:
 def _npy(data: bytes) -> npt.NDArray[Any]:
     """Return the array of one .npy member without trusting the size that its header claims."""
     stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if header is None:
-        raise ValueError(f"an array of unknown version {version}")
-    shape, by_column, kind = header(stream)
-    if kind.hasobject:
-        raise ValueError("a pickled array")
+    shape, by_column, kind = read_header(stream)
     count = int(np.prod(np.array(shape, dtype=object))) if shape else 1
     array = np.frombuffer(data, kind, count, stream.tell())
-    return array.reshape(shape, order="F" if by_column else "C")
+    return check_text(array).reshape(shape, order="F" if by_column else "C")
 
 
 def _line(error: Exception) -> str:

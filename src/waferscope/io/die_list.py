@@ -154,7 +154,7 @@ def _headless(lines: Sequence[str], delimiters: Sequence[str]) -> ListPlan | Non
             continue
         if not all(re.match(_INTEGER, cell) for row in rows for cell in row[:2]):
             continue
-        pairs = {(int(float(row[0])), int(float(row[1]))) for row in rows}
+        pairs = {tuple(int(re.split("[.,]", cell)[0]) for cell in row[:2]) for row in rows}
         far = any(not 0 <= n <= 2 for pair in pairs for n in pair)
         plausible = len(rows) >= _HEADLESS_ROWS or (len(rows) >= 4 and far)
         if len(pairs) == len(rows) and plausible and parse_token(rows[0][2]) is not None:

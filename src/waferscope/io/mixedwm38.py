@@ -6,10 +6,11 @@ labels stand in the order of that paper's patterns C2 to C9, which is the one of
 
 from __future__ import annotations
 
+import lzma
 import struct
 import zipfile
 import zlib
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from waferscope.domain.wafermap import FAIL, MAX_SIDE, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 from waferscope.io.formats import ReadOptions
+from waferscope.io.npy import read_header
 
 LABELS: Final = (
     "Center",
@@ -33,20 +35,18 @@ STRAY: Final = 3
 """A value that a few dies of the published file have and no page explains: not a pass."""
 _MAX_CELLS: Final = 192 << 20
 _CHUNK: Final = 8 << 20
+# What zipfile raises on damaged members; RuntimeError: one with a password.
 _DAMAGE: Final = (
-    ValueError,
-    TypeError,
-    SyntaxError,
-    KeyError,
-    EOFError,
-    OSError,
-    OverflowError,
-    struct.error,
-    zlib.error,
     zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    KeyError,
     NotImplementedError,
-    RecursionError,
+    OSError,
     RuntimeError,
+    ValueError,
+    struct.error,
 )
 Array = npt.NDArray[Any]
 
@@ -99,9 +99,9 @@ def _wafers(maps: Array, labels: Array, blob: Blob) -> list[WaferMap]:
 def _read_array(archive: zipfile.ZipFile, name: str) -> Array:
     """Return an array of small whole numbers as uint8, converted piece by piece."""
     with archive.open(name) as member:
-        shape, by_column, kind = _header(member)
+        shape, by_column, kind = read_header(member)
         count = int(np.prod(np.array(shape, dtype=object))) if shape else 0
-        if by_column or kind.hasobject or kind.kind not in "iubf" or not 0 < kind.itemsize <= 8:
+        if by_column or kind.kind not in "iubf" or not 0 < kind.itemsize <= 8:
             raise ValueError(f"an array of {kind}, or one by columns")
         if not 0 < count <= _MAX_CELLS:
             raise ValueError(f"{count:,} values; 1 to {_MAX_CELLS:,} are read")
@@ -119,17 +119,3 @@ def _small(values: Array) -> npt.NDArray[np.uint8]:
     if not np.isin(values, range(STRAY + 1)).all():
         raise ValueError(f"values other than 0 to {STRAY}")
     return values.astype(np.uint8)
-
-
-def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    version = np.lib.format.read_magic(member)
-    reader = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }.get(version)
-    if reader is None:
-        raise ValueError(f"an array of version {version}")
-    shape, by_column, kind = reader(member)
-    if any(side < 0 for side in shape):
-        raise ValueError("a negative side")
-    return shape, by_column, kind

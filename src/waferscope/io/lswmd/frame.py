@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from waferscope.errors import FormatError
 from waferscope.io.lswmd.machine import DAMAGE, Name, Piece, run
+from waferscope.io.npy import check_text
 
 Column = Sequence[Any] | npt.NDArray[Any]
 _CODE: Final = re.compile(r"[<>|=]?([biufO?][0-9]{0,2}|[US][0-9]{1,4})")
@@ -116,7 +117,7 @@ def _from_bytes(data: Any, dtype: np.dtype[Any], shape: Any, by_column: bool) ->
         if count:
             raise ValueError("an array of values without a size")
         return np.empty(shape, dtype)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_column else "C")
+    return check_text(np.frombuffer(data, dtype)).reshape(shape, order="F" if by_column else "C")
 
 
 def _size(shape: Any) -> int:
