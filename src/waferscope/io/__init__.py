@@ -32,6 +32,7 @@ from waferscope.io import (
     sinf_write,
     stdf,
     table,
+    xlsx,
 )
 from waferscope.io.archive import Blob, open_blobs, pack
 from waferscope.io.files import make_folder, safe_name, write_whole
@@ -67,6 +68,7 @@ _READERS: Final = (
         mixedwm38.read_mixedwm38,
     ),
     Reader("npz", "NumPy arrays of wafers", (".npz",), columnar.is_npz, columnar.read_npz),
+    Reader("xlsx", "Excel workbook", (".xlsx",), xlsx.is_workbook, xlsx.read_xlsx),
     Reader("lswmd", "WM-811K as published", (".pkl",), lswmd.is_lswmd, lswmd.read_lswmd),
     Reader("klarf", "KLARF defect list", _KLARF, klarf.is_klarf, klarf.read_klarf),
     Reader("e142", "SEMI E142 substrate map", _E142, semi.is_e142, semi.read_e142),

@@ -278,7 +278,7 @@ def _single(blob: Blob, packing: Packing, budget: _Budget) -> Iterator[Blob]:
 def _members(blob: Blob, budget: _Budget) -> Iterator[Blob]:
     stream = blob.seekable()
     try:
-        _check_directory(stream, blob)
+        check_directory(stream, blob)
         with zipfile.ZipFile(stream) as archive:
             for info in archive.infolist():
                 if not _is_content(info.filename):
@@ -296,7 +296,7 @@ def _members(blob: Blob, budget: _Budget) -> Iterator[Blob]:
         raise _damaged(blob.name, str(error)) from error
 
 
-def _check_directory(stream: IO[bytes], blob: Blob) -> None:
+def check_directory(stream: IO[bytes], blob: Blob) -> None:
     """Refuse a zip of too many members before its directory is parsed into objects."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, size - _ZIP_TAIL))

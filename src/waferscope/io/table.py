@@ -67,7 +67,7 @@ def read_table(blob: Blob, options: ReadOptions) -> list[WaferMap]:
             f"Expected a text table of at most {LARGEST:,} bytes, got {blob.name} of "
             f"{len(data):,}. Split it by wafer, or write Parquet."
         )
-    given = _meta(lines[: plan.first - 1] if plan else [t for t in lines if t.startswith("#")])
+    given = find_names(lines[: plan.first - 1] if plan else [t for t in lines if t.startswith("#")])
     if blob.name != NAMELESS:
         given.setdefault("wafer_id", PurePath(blob.name.rpartition(":")[2]).stem)
     given["source"] = Source("csv", blob.name, blob.sha256)
@@ -128,7 +128,7 @@ def _first_lines(head: bytes, encoding: str) -> list[str]:
     return (lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines)[:_LINES]
 
 
-def _meta(lines: Sequence[str]) -> dict[str, Any]:
+def find_names(lines: Sequence[str]) -> dict[str, Any]:
     """Return the names that lines before the table give, such as "Lot: A123"."""
     found = [match for line in lines if (match := _META.match(line))]
     return {_FIELD[match[1].lower()]: match[2].strip() for match in found}
