@@ -127,7 +127,7 @@ def build_net(seed: int = 0, config: ModelConfig = TINY) -> WaferNet:
     torch.manual_seed(seed)
     net = WaferNet(config)
     assert net.mask_head.bias is not None
-    nn.init.normal_(net.mask_head.weight)
+    nn.init.normal_(net.mask_head.weight, std=0.5)
     nn.init.zeros_(net.mask_head.bias)
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:

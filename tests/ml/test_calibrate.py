@@ -160,9 +160,10 @@ def test_each_set_weighs_the_same(rng: np.random.Generator) -> None:
     """Ten copies of one set beside another: the fit is that of one copy."""
     one, other = scores(rng, single=False, count=40), scores(rng, single=False, count=60)
     noisy = PatternScores(one.probs, one.labels ^ (rng.random((40, 2)) < 0.2), one.groups, False)
-    copies = PatternScores(
-        *(np.concatenate([a] * 10) for a in (noisy.probs, noisy.labels, noisy.groups)), False
+    probs, labels, groups = (
+        np.concatenate([a] * 10) for a in (noisy.probs, noisy.labels, noisy.groups)
     )
+    copies = PatternScores(probs, labels, groups, single=False)
     usual, crowded = fit_patterns([noisy, other]), fit_patterns([copies, other])
     np.testing.assert_allclose(crowded.temperature, usual.temperature, rtol=1e-3)
     np.testing.assert_allclose(crowded.bias, usual.bias, atol=1e-2)

@@ -97,7 +97,7 @@ def test_labels_are_drawn_by_the_square_root_of_their_count(
     corpus = Corpus(SynthConfig(), real)
     drawn = np.random.default_rng(0)
     seen = Counter(
-        tuple(np.flatnonzero(corpus.draw("real", drawn, 32).patterns)) for _ in range(420)
+        tuple(np.flatnonzero(corpus.draw("real", drawn, 32).patterns).tolist()) for _ in range(420)
     )
     # Roots 4 : 2 : 1 of 420 draws; three standard deviations are at most 31.
     expected = {(): 240, (PATTERNS.index("Random"),): 120, (PATTERNS.index("Near-full"),): 60}
@@ -121,7 +121,7 @@ def test_the_fingerprint_is_that_of_files_and_settings(
 
 def test_without_data_everything_is_synthetic() -> None:
     corpus = open_corpus(None, "train")
-    assert corpus.real is corpus.mixed is corpus.pool is None
+    assert (corpus.real, corpus.mixed, corpus.pool) == (None, None, None)
     assert corpus.draw("real", np.random.default_rng(0), 32).weight == SYNTH_WEIGHT
 
 

@@ -108,8 +108,8 @@ def test_a_class_without_known_dies_does_not_count(name: str) -> None:
     blind[:, 1] = 0.0
 
     def loss(classes: list[int]) -> Tensor:
-        parts = [t[:, classes] for t in (logits, target, weight * blind)]
-        return focal_loss(*parts, gamma=1.5) if name == "focal" else dice_loss(*parts)
+        x, t, w = (tensor[:, classes] for tensor in (logits, target, weight * blind))
+        return focal_loss(x, t, w, 1.5) if name == "focal" else dice_loss(x, t, w)
 
     torch.testing.assert_close(loss([0, 1, 2]), loss([0, 2]))
     assert float(loss([1])) == 0.0

@@ -85,16 +85,17 @@ def drawn_labels(rng: np.random.Generator) -> tuple[list[str], list[str]]:
 
 def test_macro_f1_is_torchmetrics(rng: np.random.Generator) -> None:
     preds, target = drawn_labels(rng)
-    numbers = [torch.tensor([NAMES.index(n) for n in side]) for side in (preds, target)]
-    theirs = multiclass_f1_score(*numbers, num_classes=4, average="macro")
+    one, other = (torch.tensor([NAMES.index(n) for n in side]) for side in (preds, target))
+    theirs = multiclass_f1_score(one, other, num_classes=4, average="macro")
     assert macro_f1(preds, target, NAMES) == pytest.approx(float(theirs), rel=1e-6)
 
 
 def test_f1_of_one_label_is_torchmetrics(rng: np.random.Generator) -> None:
     preds, target = drawn_labels(rng)
     for name in NAMES:
-        sides = [torch.tensor([int(n == name) for n in side]) for side in (preds, target)]
-        assert f1(preds, target, name) == pytest.approx(float(binary_f1_score(*sides)), rel=1e-6)
+        one, other = (torch.tensor([int(n == name) for n in side]) for side in (preds, target))
+        theirs = float(binary_f1_score(one, other))
+        assert f1(preds, target, name) == pytest.approx(theirs, rel=1e-6)
 
 
 def test_a_label_on_neither_side_scores_0() -> None:

@@ -103,5 +103,6 @@ def test_the_real_masks_read_as_their_own_reader_reads_them(shared_data: Path) -
     for truth, (name, masks, ignore) in zip(found, theirs, strict=True):
         assert truth.wafer.wafer_id == name
         assert np.array_equal(truth.masks, masks)
+        assert truth.ignore is not None
         assert np.array_equal(truth.ignore, ignore)
         assert not (truth.masks & (truth.wafer.dies != 2)).any()

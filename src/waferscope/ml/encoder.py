@@ -121,16 +121,14 @@ def load_encoder_weights(encoder: ResNetEncoder, path: Path | str) -> None:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
         weights = {k: v for k, v in loaded.items() if not k.startswith("fc.")}
-        stem = weights.get("conv1.weight")
-        spread = stem is not None and stem.shape[1] != encoder.conv1.in_channels
+        stem, planes = weights.get("conv1.weight"), encoder.conv1.in_channels
+        if stem is not None and stem.shape[1] != planes:
+            share = stem.shape[1] / planes
+            weights["conv1.weight"] = stem.mean(1, keepdim=True).repeat(1, planes, 1, 1) * share
     except (OSError, RuntimeError, *NOT_TENSORS) as error:
         raise ModelError(
             f"Expected a readable torch state dict, got {path} ({error}). Check the path."
         ) from error
-    if stem is not None and spread:
-        planes = encoder.conv1.in_channels
-        share = stem.shape[1] / planes
-        weights["conv1.weight"] = stem.mean(1, keepdim=True).repeat(1, planes, 1, 1) * share
     try:
         encoder.load_state_dict(weights)
     except RuntimeError as error:

@@ -79,10 +79,10 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         tracking_uri=tracking_uri or f"sqlite:///{folder / 'mlflow.db'}",
         run_id=_run_id(folder),
     )
-    _keep_run_id(folder, logger)
-    if not (folder / LAST).exists():
+    if _run_id(folder) is None:  # MLflow refuses another commit when a run goes on
         facts = {"commit": current_commit(), "data_fingerprint": corpus.fingerprint}
         logger.log_hyperparams({**asdict(config), **facts})
+        _keep_run_id(folder, logger)
     trainer = build_trainer(config, folder, logger)
     last = folder / LAST
     task = SegmentationTask(config, corpus.fingerprint)
