@@ -81,9 +81,12 @@ def test_pass_bins_and_columns_by_name() -> None:
 def test_bin_zero_off_the_wafer() -> None:
     cells = [[0, 1, 0], [1, 2, 1], [0, 1, 0]]
     rows = "".join(f"{x},{y},{cells[y][x]}\n" for y in range(3) for x in range(3))
-    assert one("x,y,bin\n" + rows).dies.tolist() == cells
+    wafer = one("x,y,bin\n" + rows)
+    assert wafer.dies.tolist() == cells
+    assert said(wafer, "bin 0 taken as no die")
     wafer = one("x,y,bin\n0,0,0\n1,0,1\n")
     assert wafer.dies.tolist() == [[2, 1]]
+    assert not said(wafer, "bin 0")
 
 
 @pytest.mark.parametrize(("retests", "state"), [("last", 1), ("first", 1), ("worst", 2)])

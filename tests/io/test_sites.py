@@ -46,6 +46,8 @@ def test_coordinates_at_the_ends_of_their_type() -> None:
     sites = find_sites(x, np.array([-32768, -32767], np.int16))
     assert sites.shape == (2, 8)
     assert sites.cells.tolist() == [7, 8]
+    end = np.array([0, 299], np.int16)
+    assert find_sites(end, end).cells.tolist() == [0, 300 * 300 - 1]
 
 
 def test_the_largest_grid() -> None:
@@ -77,9 +79,12 @@ def test_which_result_of_a_die_counts(results: Places, retests: Retests) -> None
 
 
 def test_of_equally_bad_results_the_last_one_counts() -> None:
-    sites = find_sites(np.zeros(4, np.int64), np.zeros(4, np.int64))
-    order = retest_order(np.array([2, 1, 2, 1]), "worst")
-    assert sites.bins(np.array([10, 11, 12, 13]), order) == np.array([[12]])
+    place = np.zeros(400, np.int64)
+    order = retest_order(np.tile([2, 1], 200), "worst")
+    assert order.tolist() == [*range(1, 400, 2), *range(0, 400, 2)]
+    grid = find_sites(place, place).bins(np.arange(400), order)
+    assert grid is not None
+    assert grid.tolist() == [[398]]
 
 
 def test_bins_follow_the_dies_or_are_none() -> None:
