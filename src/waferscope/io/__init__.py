@@ -114,6 +114,7 @@ _WRITERS: Final = (
         json_wafer.json_wafer_row,
         results.json_bytes,
     ),
+    Writer("klarf", "KLARF 1.2", _KLARF, "wafers", klarf.klarf_row, klarf.klarf_bytes),
     Writer("png", "picture", (".png",), "wafers", image.map_png, None),
     Writer("dies_png", "a pixel per die", (".dies.png",), "wafers", mask_png.dies_png, None),
     Writer("csv", "result table", (".csv",), "predictions", results.result_row, results.result_csv),
@@ -126,6 +127,14 @@ _WRITERS: Final = (
         results.result_parquet,
     ),
     Writer("json", "full records", (".json",), "predictions", results.json_row, results.json_bytes),
+    Writer(
+        "klarf",
+        "KLARF with classes",
+        _KLARF,
+        "predictions",
+        klarf.klarf_marked_row,
+        klarf.klarf_bytes,
+    ),
     Writer("coco", "masks", (".coco.json",), "predictions", coco.coco_row, coco.coco_bytes),
     Writer(
         "coco_polygons",

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from waferscope.domain.prediction import Prediction
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.domain.wafermap import WaferMap
 
 Die = tuple[int, int]
 COLUMNS = ("DEFECTID", "XREL", "YREL", "XINDEX", "YINDEX", "DSIZE", "CLASSNUMBER", "TEST",
@@ -83,8 +90,8 @@ def nested(parts: Sequence[Part], columns: Sequence[str] = COLUMNS[:-1]) -> byte
     wafers = []
     for part in parts:
         rows = [cells(spot, n, columns) for n, spot in enumerate(part.spots, 1)]
-        size = columns.index("DSIZE") if "DSIZE" in columns else None
-        for row in rows if size is not None else []:
+        size = columns.index("DSIZE")
+        for row in rows:
             row[size] = str(int(float(row[size]) * 1000))
         listed = "\n".join(f"{' '.join(row)} N;" for row in rows)
         plan = "\n".join(f"{x} {y};" for x, y in part.plan)
@@ -120,3 +127,25 @@ def nested(parts: Sequence[Part], columns: Sequence[str] = COLUMNS[:-1]) -> byte
 }}
 EndOfFile;
 """.encode()
+
+
+def predicted(wafer: WaferMap, zones: Any = None) -> Prediction:
+    """A prediction of probabilities ``[8, rows, cols]`` or of zones by channel; of nothing."""
+    probs = np.zeros((8, *wafer.shape), np.float32)
+    if isinstance(zones, np.ndarray):
+        probs = zones
+    else:
+        for channel, mask in (zones or {}).items():
+            probs[channel][mask] = 0.9
+    names = DEFAULT_TAXONOMY.patterns
+    return Prediction(
+        wafer=wafer,
+        taxonomy=DEFAULT_TAXONOMY,
+        probs=probs,
+        thresholds=(0.5,) * 8,
+        patterns=dict.fromkeys(names, 0.1),
+        pattern_thresholds=dict.fromkeys(names, 0.5),
+        embedding=np.ones(1, np.float32),
+        evidence=np.zeros((8, 1, 1), np.float32),
+        model_version="t",
+    )

@@ -106,7 +106,7 @@ def expected(part: Part, counts: list[Spot]) -> dict[tuple[int, int], int]:
     return found | dict.fromkeys(((spot.x, spot.y) for spot in counts), 2)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     parts,
     st.permutations([*COLUMNS, "IMAGELIST", "REMARK"]),
@@ -227,7 +227,7 @@ def test_every_truncation_is_read_or_refused(data: bytes) -> None:
     assert found["refused"] > 20
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.data())
 def test_broken_files_raise_nothing_else(draw: st.DataObject) -> None:
     made = draw.draw(st.sampled_from([flat([Part("W", [Spot(0, 0, images=2)], DIES[:5])],

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -21,12 +22,11 @@ from waferscope.io.klarf.tokens import STRING, number
 
 MAX_ROWS: Final = 1_000_000
 """Rows of one list: beyond what inspection tools report."""
-_MOST_IMAGES: Final = 10_000
+_MOST_IMAGES: Final = 1000
 _FLAT_ITEM: Final = rb"(?>" + STRING + rb'|[^\s;"]++|")'
 _IMAGES: Final = rb'Images\s*+\d*+\s*+\{(?>[^{}"]++|' + STRING + rb'|")*+\}'
 _NESTED_ITEM: Final = rb"(?>" + _IMAGES + rb"|" + STRING + rb'|[^\s;{}"]++|")'
 _BLANK: Final = re.compile(rb"[\s;]*+")
-_ONE_ITEM: Final = re.compile(rb"[\s;]*+" + _FLAT_ITEM)
 
 Spans = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -109,7 +109,9 @@ def _pattern(
 ) -> tuple[re.Pattern[bytes], dict[str, int]]:
     """Return a pattern of one row, and the group of each column wanted (the first of a name)."""
     gap, item = (rb"\s*+", _NESTED_ITEM) if ends else (rb"[\s;]*+", _FLAT_ITEM)
-    parts, groups, passed = [], {}, 0
+    parts: list[bytes] = []
+    groups: dict[str, int] = {}
+    passed = 0
     for name in columns:
         if name in wanted and name not in groups:
             groups[name] = len(groups) + 1
@@ -153,9 +155,10 @@ def _skip_images(data: bytes, place: int, end: int, count: bytes) -> int:
     value = number(count)
     if value is None or not 0 <= value <= _MOST_IMAGES or value % 1:
         raise _MisfitError(place)
-    for _ in range(2 * int(value)):
-        match = _ONE_ITEM.match(data, place, end)
-        if match is None:
-            return -1
-        place = match.end()
-    return place
+    match = _items(2 * int(value)).match(data, place, end)
+    return -1 if match is None else match.end()
+
+
+@lru_cache(maxsize=64)
+def _items(count: int) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:[\s;]*+%b){%d}+" % (_FLAT_ITEM, count))

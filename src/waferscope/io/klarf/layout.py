@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from waferscope.domain.wafermap import MAX_SIDE
 
+_FARTHEST: Final = 1 << 30
+_MOST_CELLS: Final = 4_000_000
 Cells = npt.NDArray[np.int64]
 NEARLY_ALL: Final = 0.85
 """Share of the whole dies from which a count of inspected dies is one of all but the edge."""
@@ -29,12 +31,16 @@ def lay_out(
     figures give no grid. Lengths are in one unit.
 
     >>> len(lay_out((10.0, 10.0), (5.0, 5.0), 100.0, np.zeros((0, 2), np.int64), None))
-    69
+    61
     """
     radius = diameter / 2
+    if any(not (abs(centre[i]) + radius) / pitch[i] < _FARTHEST for i in (0, 1)):
+        return None
     first = [int(np.floor((centre[i] - radius) / pitch[i])) for i in (0, 1)]
     last = [int(np.ceil((centre[i] + radius) / pitch[i])) for i in (0, 1)]
-    if max(last[i] - first[i] for i in (0, 1)) > MAX_SIDE or not _inside(failing, first, last):
+    sides = [last[i] - first[i] for i in (0, 1)]
+    fits = max(sides) <= MAX_SIDE and sides[0] * sides[1] <= _MOST_CELLS
+    if not fits or not _inside(failing, first, last):
         return None
     far = [
         np.maximum(np.abs(low), np.abs(low + pitch[i])).astype(np.float32)
@@ -46,8 +52,8 @@ def lay_out(
     x, y = (failing - first).T
     reach[x, y] = -1
     if inspected is not None and NEARLY_ALL * whole <= inspected <= reach.size:
-        taken = np.argpartition(reach.ravel(), inspected - 1)[:inspected] if inspected else []
-        chosen = np.unravel_index(np.sort(np.asarray(taken, np.intp)), reach.shape)
+        taken = np.argpartition(reach.ravel(), max(inspected - 1, 0))[:inspected]
+        chosen = np.unravel_index(np.sort(taken), reach.shape)
     else:
         chosen = np.nonzero(reach <= radius * radius)
     return np.column_stack(chosen).astype(np.int64) + first

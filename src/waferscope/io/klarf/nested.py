@@ -118,6 +118,9 @@ class _Walk:
         return match[1]
 
     def _wrong(self, expected: str, got: bytes) -> FormatError:
+        """Return the error to raise; raise _EndError where the file ends within the word."""
+        if self.place == len(self.data):
+            raise _EndError
         line = line_of(self.data, self.place)
         return FormatError(
             f"Expected {expected} in a KLARF 1.8 file, got {got[:30]!r} on line {line}. "
@@ -151,7 +154,8 @@ class _Walk:
 
     def _read_list(self) -> None:
         """Read Columns, and take the rows of Data as a range of bytes."""
-        kind, columns = text(self._next()).lower(), ()
+        kind = text(self._next()).lower()
+        columns: tuple[str, ...] = ()
         if (word := self._next()) != b"{":
             raise self._wrong("{ behind the name of a list", word)
         while (word := self._next().lower()) != b"}":

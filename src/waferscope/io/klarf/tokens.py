@@ -16,14 +16,15 @@ from typing import Final
 from waferscope.errors import FormatError
 
 STRING: Final = rb'"[^"\r\n]*+"'
-MAX_STATEMENTS: Final = 1_000_000
+MAX_STATEMENTS: Final = 200_000
 LONGEST_NAME: Final = 200
 _LONGEST_FIELD: Final = 1 << 16
 _STATEMENT: Final = re.compile(rb'(?>[^;"]++|' + STRING + rb'|")*+(;?)')
 _ITEM: Final = re.compile(STRING + rb'|[^\s;,{}"]++')
 _KEYWORD: Final = re.compile(rb"[\s;]*+([A-Za-z][A-Za-z0-9_]*+)")
 _NEXT: Final = re.compile(
-    rb"[\r\n][ \t]*+(?=(?:AreaPerTest|ClassLookup|CoordinatesCentered|CoordinatesMirrored|"
+    rb"[\r\n][ \t]*+(?=[A-Za-z])(?=(?:AreaPerTest|"
+    rb"ClassLookup|CoordinatesCentered|CoordinatesMirrored|"
     rb"DefectList|DefectRecordSpec|DeviceID|DieOrigin|DiePitch|EndOfFile|FileTimestamp|"
     rb"InspectionStationID|InspectionTest|LotID|OrientationInstructions|OrientationMarkLocation|"
     rb"ProcessEquipmentIDList|RemovedDieList|ResultTimestamp|SampleCenterLocation|SampleDieMap|"
@@ -129,6 +130,7 @@ def moment(values: list[bytes]) -> datetime | None:
         if len(found[3]) <= 2:
             year += 1900 if year >= 69 else 2000
     try:
-        return datetime(year, month, day, *(int(part) for part in time.groups()), tzinfo=UTC)
+        hour, minute, second = (int(part) for part in time.groups())
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.wafermap import FAIL, PASS, Notch, WaferMap
+from waferscope.domain.wafermap import FAIL, PASS, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.formats import ReadOptions
 from waferscope.io.klarf.defects import Floats, Spans, locate, numbers
+from waferscope.io.klarf.header import (
+    read_name,
+    read_names,
+    read_notch,
+    read_pair,
+    read_sizes,
+    read_word,
+)
 from waferscope.io.klarf.layout import lay_out
-from waferscope.io.klarf.records import Fields, Records, Table, WaferRecord, line_of
-from waferscope.io.klarf.tokens import moment, number, text
+from waferscope.io.klarf.records import Records, Table, WaferRecord, line_of
 from waferscope.io.sites import find_sites
 
 Cells = npt.NDArray[np.int64]
 _INDEX: Final = ("XINDEX", "YINDEX")
 _LARGEST_INDEX: Final = 1 << 30
-_NOTCH: Final[dict[str, Notch]] = {
-    "DOWN": "down", "BOTTOM": "down", "LEFT": "left", "UP": "up", "TOP": "up", "RIGHT": "right",
-}  # fmt: skip
-_BY_ANGLE: Final[dict[float, Notch]] = {0: "down", 90: "left", 180: "up", 270: "right"}
+_OFF_CENTRE: Final = 0.75
+"""In dies; a layout that fits the wafer is within half a die."""
 
 
 def build_wafer(
@@ -31,14 +36,14 @@ def build_wafer(
 ) -> WaferMap:
     """Return the map of one wafer; raise FormatError for lists that cannot be its."""
     fields, notes = record.fields, list[str]()
-    name = _name(fields, "waferid")
+    name = read_name(fields, "waferid")
     if not record.tables:
         raise FormatError(
             f"Expected a DefectList or a list of inspected dies for wafer {name!r}, got neither. "
             "Check that the file is whole, and that its WaferID statements belong there."
         )
-    found = _names(fields, notes) | _sizes(fields, records.per_mm, notes)
-    found["notch"] = _notch(fields, notes)
+    found = read_names(fields, notes) | read_sizes(fields, records.per_mm, notes)
+    found["notch"] = read_notch(fields, notes)
     failing, listed = _failing(data, record, records.per_mm, options, notes)
     _check_summary(data, record, listed, notes)
     cells = _existing(data, records, record, failing, notes)
@@ -47,9 +52,10 @@ def build_wafer(
             f"Expected dies on wafer {name!r}, got neither inspected dies, defects nor die pitch "
             "and diameter to lay them out. Such a file cannot make a map."
         )
-    mirrored = _word(fields, "coordinatesmirrored") in ("YES", "TRUE", "1")
+    mirrored = read_word(fields, "coordinatesmirrored") in ("YES", "TRUE", "1")
     if mirrored:
         notes.append("coordinates mirrored: x taken as growing left")
+    _note_centre(cells, record, records.per_mm, notes)
     sites = find_sites(cells[:, 0], cells[:, 1], right=not mirrored, up=True)
     states = np.where(_among(cells, failing), FAIL, PASS)
     return WaferMap(
@@ -61,80 +67,23 @@ def build_wafer(
     )
 
 
-def _name(fields: Fields, key: str) -> str:
-    return text((fields.get(key) or [b""])[0])
+def _note_centre(cells: Cells, record: WaferRecord, per_mm: float, notes: list[str]) -> None:
+    """Say how far the middle of the dies, from which mm are counted, is from the wafer's centre."""
+    pitch, centre = (read_pair(record.fields, key) for key in ("diepitch", "samplecenterlocation"))
+    if pitch is None or centre is None or min(pitch) <= 0:
+        return
+    middle = (cells.min(axis=0) + cells.max(axis=0) + 1) / 2 * pitch
+    off = middle - np.array(centre)
+    if (np.abs(off) > _OFF_CENTRE * np.array(pitch)).any():
+        x, y = (off / per_mm).tolist()
+        notes.append(f"the middle of the dies lies {x:.4g}, {y:.4g} mm from the wafer's centre")
 
 
-def _word(fields: Fields, key: str) -> str:
-    return _name(fields, key).upper()
-
-
-def _names(fields: Fields, notes: list[str]) -> dict[str, Any]:
-    """Return lot, product, step, tester, slot and time."""
-    found: dict[str, Any] = {
-        role: _name(fields, key) or None
-        for role, key in (("lot_id", "lotid"), ("product", "deviceid"), ("step", "stepid"))
-    }
-    station = [text(value) for value in fields.get("inspectionstationid", [])]
-    found["tester"] = " ".join(part for part in station if part) or None
-    slot = number((fields.get("slot") or [b""])[0])
-    found["slot"] = int(slot) if slot is not None and slot % 1 == 0 and abs(slot) < 1e6 else None
-    when = fields.get("resulttimestamp", [])
-    found["tested_at"] = moment(when)
-    if found["tested_at"] is not None:
-        notes.append("the file's times name no zone: taken as UTC")
-    elif when:
-        notes.append(f"ResultTimestamp not understood: {' '.join(map(text, when))[:40]!r}")
-    return found
-
-
-def _pair(fields: Fields, key: str) -> tuple[float, float] | None:
-    values = [number(value) for value in fields.get(key, [])[:2]]
-    if len(values) < 2 or values[0] is None or values[1] is None:
-        return None
-    return values[0], values[1]
-
-
-def _sizes(fields: Fields, per_mm: float, notes: list[str]) -> dict[str, Any]:
-    """Return die size and diameter in mm, None where the file does not say."""
-    pitch = _pair(fields, "diepitch")
-    found: dict[str, Any] = {"diameter_mm": None}
-    for i, side in enumerate(("die_width_mm", "die_height_mm")):
-        size = 0.0 if pitch is None else round(pitch[i] / per_mm, 9)
-        found[side] = size if size > 0 else None
-    values = [number(value) for value in fields.get("samplesize", [])]
-    if per_mm == 1000.0 and len(values) >= 2 and values[0] == 1:  # 1: round; then mm
-        size = values[1] or 0.0
-    elif per_mm != 1000.0 and len(values) >= 1 and not any(values[1:]):
-        size = round((values[0] or 0.0) / per_mm, 9)
-    else:
-        size = 0.0
-    if size > 0:
-        found["diameter_mm"] = size
-    elif any(values):
-        notes.append("SampleSize is not that of a round wafer: diameter unknown")
-    return found
-
-
-def _notch(fields: Fields, notes: list[str]) -> Notch:
-    """Return where notch or flat lies; a number is an angle, clockwise from below."""
-    word = _word(fields, "orientationmarklocation")
-    angle = number(word.encode("utf-8", "replace"))
-    notch = _NOTCH.get(word) if angle is None else _BY_ANGLE.get(angle % 360)
-    if notch is None:
-        notes.append(f"OrientationMarkLocation {word or 'missing'!r}: the notch taken as down")
-    elif angle:
-        notes.append(f"OrientationMarkLocation {angle:g} taken as degrees clockwise from below")
-    if "FLAT" in _word(fields, "sampleorientationmarktype"):
-        notes.append("the wafer has a flat: kept as its notch")
-    return notch or "down"
-
-
-def _whole(data: bytes, spans: Spans, name: str) -> tuple[Cells, npt.NDArray[np.bool_]]:
+def whole_cells(data: bytes, spans: Spans, name: str) -> tuple[Cells, npt.NDArray[np.bool_]]:
     """Return (x, y) of each row, and where both are numbers; refuse what is no die index."""
     values = np.column_stack([numbers(data, spans[:, i]) for i in (0, 1)])
-    good = ~np.isnan(values).any(axis=1)
-    wrong = good & ((values % 1 != 0) | (np.abs(values) > _LARGEST_INDEX)).any(axis=1)
+    good = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
+    wrong = good & np.any((values % 1 != 0) | (np.abs(values) > _LARGEST_INDEX), axis=1)
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         shown = " ".join(f"{value:.12g}" for value in values[at])
@@ -164,7 +113,7 @@ def _failing(
         sized = sized[:1] if sized[:1] == ["DSIZE"] else sized
         classed = ["CLASSNUMBER"] if "CLASSNUMBER" in table.columns else []
         spans = locate(data, table, (*_INDEX, *classed, *sized))
-        cells, counts = _whole(data, spans, "defect list")
+        cells, counts = whole_cells(data, spans, "defect list")
         listed, lost = listed + len(cells), lost + int(np.count_nonzero(~counts))
         if options.klarf_classes is not None and classed:
             wanted = np.isin(numbers(data, spans[:, 2]), options.klarf_classes)
@@ -218,7 +167,7 @@ def _dies(data: bytes, tables: Sequence[Table], name: str) -> Cells:
     found = [np.zeros((0, 2), np.int64)]
     for table in tables:
         _need_index(table, name)
-        cells, good = _whole(data, locate(data, table, _INDEX), name)
+        cells, good = whole_cells(data, locate(data, table, _INDEX), name)
         found.append(cells[good])
     return np.unique(np.concatenate(found), axis=0)
 
@@ -244,8 +193,11 @@ def _laid_out(
     data: bytes, records: Records, record: WaferRecord, failing: Cells, notes: list[str]
 ) -> Cells:
     counted = _summary(data, record, "NDIE")
-    sizes = _sizes(record.fields, records.per_mm, [])
-    pitch, centre = _pair(record.fields, "diepitch"), _pair(record.fields, "samplecenterlocation")
+    sizes = read_sizes(record.fields, records.per_mm, [])
+    pitch, centre = (
+        read_pair(record.fields, "diepitch"),
+        read_pair(record.fields, "samplecenterlocation"),
+    )
     dies = None
     if len(failing) and counted == len(failing):
         notes.append("as many dies inspected as have defects: the map holds these alone")
@@ -289,5 +241,5 @@ def _check_summary(data: bytes, record: WaferRecord, listed: int, notes: list[st
 
 def _among(cells: Cells, others: Cells) -> npt.NDArray[np.bool_]:
     """Return for each (x, y) whether it is one of the others."""
-    keys = [(pairs[:, 0] << 32) + pairs[:, 1] for pairs in (cells, others)]
-    return np.isin(*keys)
+    mine, theirs = ((pairs[:, 0] << 32) + pairs[:, 1] for pairs in (cells, others))
+    return np.isin(mine, theirs)
