@@ -10,6 +10,7 @@ BIN := .venv/bin
 DEMO := src/waferscope/demo/demo_lot.stdf.gz
 OUT ?= out
 RECIPE ?= quick
+FUZZ_SECONDS ?= 600
 
 # An install is redone when the locks or the packaging change, and only then.
 BASE_KEY := $(shell cat requirements/build.lock requirements/base.lock pyproject.toml | sha256sum | cut -c1-16)
@@ -17,7 +18,7 @@ DEV_KEY := $(shell cat requirements/*.lock pyproject.toml | sha256sum | cut -c1-
 BASE := .venv/.installed-base-$(BASE_KEY)
 DEV := .venv/.installed-dev-$(DEV_KEY)
 
-.PHONY: help run test check lint format types imports pytest docs demo bench train lock clean
+.PHONY: help run test check lint format types imports pytest docs demo bench fuzz train lock clean
 
 help: ## list the chores
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -44,6 +45,10 @@ demo: $(DEV) ## rebuild the demo lot from its seed
 
 bench: $(DEV) ## measure speed and memory of the released model
 	@$(BIN)/python benchmarks/speed.py
+
+fuzz: $(DEV) ## feed every reader broken files for 10 minutes in all: make fuzz FUZZ_SECONDS=60
+	@$(BIN)/python -m pip install --quiet --quiet -r requirements/fuzz.lock
+	@$(BIN)/python scripts/fuzz.py --seconds $(FUZZ_SECONDS)
 
 train: $(DEV) ## train a model: make train RECIPE=quick
 	@$(BIN)/waferscope train $(RECIPE)

@@ -47,6 +47,7 @@ if grep -qi '^torch==' "$work/now"; then
 fi
 lock train "What the train extra adds to it: torch, Lightning, MLflow with a local SQLite store." base ".[train]" "$torch"
 lock dev "What the checks add to that: pytest, ruff, mypy, import-linter." train ".[train,dev]" "$torch"
+lock fuzz "What \`make fuzz\` adds to that: atheris." dev ".[train,dev,fuzz]" "$torch"
 cp "$work/now" "$work/held"
 clean
 lock build "What builds the package itself; installed beside the base." "" \

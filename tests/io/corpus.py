@@ -74,7 +74,7 @@ def _mixed() -> Iterator[bytes]:
 def _texts() -> Iterator[bytes]:
     yield from _written("csv")
     yield b"0,1,2\n1,2,1\n0,1,0\n"
-    yield b"..1X1..\n.111X1.\n"
+    yield b"..1X1..\n.111X1.\n1111111\n..1X1..\n"
     yield "Lot: A\nx\ty\tbin\n1\t2\t3\n-4\t5\t1\n".encode("utf-16")
 
 
