@@ -56,8 +56,10 @@ def test_look_up() -> None:
     [
         ([], 2, "1 to 4096 rows"),
         (["01"] * 4097, 2, "1 to 4096 rows"),
-        (["01" * 4097], 2, "rows of 1 to 4096"),
-        (["", " "], 2, "rows of 1 to 4096"),
+        (["01" * 4097], 2, "4,097 dies"),
+        (["01 " * 4097], 2, "4,097 dies"),
+        (["1" * 70_000], 1, "70,000 characters"),
+        (["", " "], 2, "empty ones alone"),
         (["011"], 2, "no multiple of 2"),
         (["01"], 5, "up to 4 characters"),
         (["0\u4e00"], 2, "plain text"),

@@ -17,6 +17,8 @@ from waferscope.errors import FormatError
 
 WIDEST: Final = 4
 """Characters of the longest code."""
+LONGEST_ROW: Final = 16 * MAX_SIDE
+"""Characters of the longest row, with what may stand between its codes."""
 MISSING: Final = ""
 """Name of the code of cells that a short row lacks."""
 MOST_CODES: Final = 1 << 15
@@ -59,10 +61,8 @@ def read_rows(rows: Sequence[str], width: int | None, null: str = "") -> Codes:
     lines = [_cut(row, wide, blanks, number) for number, row in enumerate(rows, 1)]
     sizes = [len(line) for line in lines]
     most, least = max(sizes), min(sizes)
-    if not 1 <= most <= MAX_SIDE:
-        raise FormatError(
-            f"Expected rows of 1 to {MAX_SIDE} dies, got one of {most}. Check the map."
-        )
+    if not most:
+        raise FormatError("Expected rows of dies, got empty ones alone. Check the map.")
     grid = np.zeros((len(lines), most), _CODE)
     for place, line in zip(grid, lines, strict=True):
         place[: len(line)] = line
@@ -80,6 +80,8 @@ def read_rows(rows: Sequence[str], width: int | None, null: str = "") -> Codes:
 
 def _cut(row: str, width: int, blanks: bool, number: int) -> npt.NDArray[np.uint32]:
     """Return one row's codes, up to four bytes each, as numbers."""
+    if len(row) > LONGEST_ROW:
+        raise _unfit(number, row, f"of {len(row):,} characters")
     text = row.strip(_ENDS) if blanks else row.strip()
     try:
         raw = text.encode("latin-1")
@@ -90,13 +92,19 @@ def _cut(row: str, width: int, blanks: bool, number: int) -> npt.NDArray[np.uint
     if not blanks:
         tokens = raw.split()
         if tokens and max(map(len, tokens)) <= width:
-            return np.array(tokens, dtype=f"S{WIDEST}").view(_CODE)
+            return _fitting(np.array(tokens, dtype=f"S{WIDEST}").view(_CODE), number, row)
         raw = b"".join(tokens)  # blanks between groups of codes
     if len(raw) % width:
         raise _unfit(number, row, f"of {len(raw)} characters, no multiple of {width}")
     padded = np.zeros((len(raw) // width, WIDEST), np.uint8)
     padded[:, :width] = np.frombuffer(raw, np.uint8).reshape(-1, width)
-    return padded.view(_CODE)[:, 0]
+    return _fitting(padded.view(_CODE)[:, 0], number, row)
+
+
+def _fitting(codes: npt.NDArray[np.uint32], number: int, row: str) -> npt.NDArray[np.uint32]:
+    if len(codes) > MAX_SIDE:
+        raise _unfit(number, row, f"of {len(codes):,} dies, more than {MAX_SIDE}")
+    return codes
 
 
 def _unfit(number: int, row: str, what: str) -> FormatError:

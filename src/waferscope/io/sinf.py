@@ -28,16 +28,17 @@ from waferscope.domain.wafermap import (
 )
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
-from waferscope.io.bin_rows import MISSING, read_rows
+from waferscope.io.bin_rows import LONGEST_ROW, MISSING, read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
 
 LARGEST: Final = 96 << 20
 _MOST_HEADERS: Final = 1000
+_MOST_LINES: Final = 400_000
 _MOST_WAFERS: Final = 1000
 _ROW: Final = re.compile(r"\s*RowData\s*[:=]?", re.IGNORECASE)
-_HEADER: Final = re.compile(r"\s*([A-Za-z][\w ]{0,30}?)\s*[:=]\s*(.*)")
-_BARE: Final = re.compile(r"\s*(?:[0-9A-Fa-f]{1,4}|_+|@+)(?:\s+(?:[0-9A-Fa-f]{1,4}|_+|@+))+\s*")
+_HEADER: Final = re.compile(r"[ \t]*([A-Za-z][\w ]{0,40})[:=](.*)")
+_BARE: Final = re.compile(r"[ \t]*[0-9A-Fa-f_@]+(?=[ \t])[0-9A-Fa-f_@ \t]*")
 _LINE: Final = re.compile(rb"[^\r\n]+")
 _NOTCHES: Final[Mapping[float, Notch]] = {0: "up", 90: "right", 180: "down", 270: "left"}
 DEGREES: Final = {notch: int(degrees) for degrees, notch in _NOTCHES.items()}
@@ -82,7 +83,12 @@ def read_sinf(blob: Blob, options: ReadOptions) -> list[WaferMap]:
 def _maps(data: bytes, name: str) -> Iterator[_Map]:
     """Yield the lines of each wafer: headers after rows begin another one."""
     found, count = _Map(), 0
-    for match in _LINE.finditer(data):
+    for number, match in enumerate(_LINE.finditer(data)):
+        if number > _MOST_LINES or match.end() - match.start() > LONGEST_ROW:
+            raise FormatError(
+                f"Expected a SINF file of at most {_MOST_LINES:,} lines of {LONGEST_ROW:,} bytes, "
+                f"got more in {name}. Check that it is one."
+            )
         line = _text(match[0])
         row = _ROW.match(line)
         if row is not None or (found.headers and _BARE.fullmatch(line)):
@@ -92,7 +98,7 @@ def _maps(data: bytes, name: str) -> Iterator[_Map]:
                 yield found
                 found, count = _Map(), count + 1
             plain = "".join(sign for sign in header[2].strip() if sign.isprintable())
-            found.headers.setdefault(header[1].upper(), plain)
+            found.headers.setdefault(header[1].strip().upper(), plain)
         if len(found.rows) > MAX_SIDE or len(found.headers) > _MOST_HEADERS or count > _MOST_WAFERS:
             raise FormatError(
                 f"Expected at most {_MOST_WAFERS} wafers of {MAX_SIDE} rows and few headers in a "

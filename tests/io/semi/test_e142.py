@@ -31,6 +31,7 @@ ROWS = "<BinCode>01FF0A</BinCode>\n<BinCode>0B010A</BinCode>"
 PATH = 'LayoutSpecifier="WaferLayout/Dies"'
 
 
+BREAKS = "\n" * 200_000
 FAR = '<BinCode X="1" Y="1">1</BinCode><BinCode X="99999" Y="1">1</BinCode>'
 
 
@@ -182,6 +183,7 @@ def test_reference_devices_are_named() -> None:
         (one_map("", bin_map("Decimal", "255", "<BinCode>0011</BinCode>")), "no multiple of 3"),
         (one_map("", bin_map("ASCII", ".", '<BinCode X="1" Y="a">1</BinCode>')), "whole numbers"),
         (one_map("", bin_map("ASCII", ".", FAR)), "4096"),
+        (one_map("", bin_map("ASCII", ".", f"<BinCode>1{BREAKS}1</BinCode>")), "characters"),
     ],
 )
 def test_broken(maps: str, words: str) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
-from waferscope.io.semi.xml import DEEPEST, MOST_PARTS, Node, read_xml, tag, xml_text
+from waferscope.io.semi import xml
+from waferscope.io.semi.xml import DEEPEST, Node, read_xml, tag, xml_text
 
 
 def parsed(data: bytes) -> Node:
@@ -54,7 +55,6 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>'
         (b'<?xml version="1.0" encoding="gbk"?><a/>', "well-formed"),
         (b'<?xml version="1.0" encoding="utf-16"?><a/>', "well-formed"),
         (b"<a>" * (DEEPEST + 1), "deep"),
-        (b"<a>" + b"<b/>" * MOST_PARTS, "elements and attributes"),
         (b"<a>" + b"<!--" + b"x" * (3 << 20), "tag or comment"),
         (b"<a " + b" ".join(b'x%d=""' % n for n in range(300_000)), "tag or comment"),
     ],
@@ -62,6 +62,22 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]><a>&c;</a>'
 def test_refused(data: bytes, words: str) -> None:
     with pytest.raises(FormatError, match=words):
         parsed(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "inner", "words"),
+    [
+        ("MOST_PARTS", b'<b c=""/>', "elements and attributes"),
+        ("_MOST_MARKS", b"<b/><!---->", "tags and comments"),
+        ("_MOST_MARKS", b"<b/><![CDATA[]]>", "tags and comments"),
+        ("LARGEST", b"text", "bytes"),
+    ],
+)
+def test_limits(monkeypatch: pytest.MonkeyPatch, name: str, inner: bytes, words: str) -> None:
+    monkeypatch.setattr(xml, name, 1000)
+    assert parsed(b"<a>" + inner * 50 + b"</a>").name == "a"
+    with pytest.raises(FormatError, match=words):
+        parsed(b"<a>" + inner * 600 + b"</a>")
 
 
 def test_a_plain_document_type_is_harmless() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from waferscope.domain.wafermap import Frame, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
-from waferscope.io.bin_rows import MISSING, Codes, read_rows
+from waferscope.io.bin_rows import LONGEST_ROW, MISSING, Codes, read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
 from waferscope.io.semi.bins import WIDTHS, bin_type, dies_and_bins, read_definitions
@@ -155,12 +155,13 @@ def _read_codes(
 
 def _part(text: str, layout: _Layout, width: int) -> list[str]:
     """Return the rows of a map that stands in one element, by its lines or its length."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    length = layout.cols * width
-    if len(lines) == 1 and len(text.strip()) == layout.rows * length <= 1 << 26:
-        text = text.strip()
-        return [text[at : at + length] for at in range(0, len(text), length)]
-    return lines
+    plain, length = text.strip(), layout.cols * width
+    breaks = plain.count("\n") + plain.count("\r")
+    if not breaks and length > 0 and len(plain) == layout.rows * length:
+        return [plain[at : at + length] for at in range(0, len(plain), length)]
+    if breaks > 2 * LONGEST_ROW:
+        return [text]
+    return [line for line in plain.splitlines() if line.strip()]
 
 
 def _read_places(rows: Sequence[Node], signs: Frame) -> tuple[Codes, Frame]:

@@ -12,7 +12,7 @@ from typing import Final
 from waferscope.domain.wafermap import Frame, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
-from waferscope.io.bin_rows import read_rows
+from waferscope.io.bin_rows import LONGEST_ROW, read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
 from waferscope.io.semi.bins import WIDTHS, bin_type, dies_and_bins, read_definitions
@@ -66,7 +66,8 @@ def _read_device(node: Node, device: Node, blob: Blob, options: ReadOptions) -> 
     width = len(null) if null and len(null) <= 4 else WIDTHS[kind]
     columns = whole(device.get("Columns")) or 0
     texts = [row.text for row in rows]
-    dense = len(texts[0].strip()) if len(texts[0].split()) == 1 else 0
+    first = texts[0][:LONGEST_ROW].strip()
+    dense = len(first) if first and len(first.split(maxsplit=1)) == 1 else 0
     if columns and dense % columns == 0 and 1 <= dense // columns <= 4 and kind != "ascii":
         width = dense // columns  # NullBin="255" beside rows of 0255..., or "0" beside 000
     codes = read_rows(texts, width, null or "")

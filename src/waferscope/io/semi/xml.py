@@ -25,6 +25,8 @@ LARGEST: Final = 96 << 20
 DEEPEST: Final = 32
 MOST_PARTS: Final = 400_000
 """Elements and attributes of one file; a list of 130,000 dies with x and y has as many."""
+_MOST_MARKS: Final = 1_000_000
+"""Signs that begin a tag, a comment or a section; each of them costs time."""
 _STEP: Final = 1 << 16
 _LONGEST_TOKEN: Final = 1 << 20
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -76,12 +78,15 @@ def read_xml(blob: Blob) -> Node:
     """Return the root element; raise FormatError for XML that is damaged, unsafe or too large."""
     tree = _Tree(blob.name)
     parser = _Parser(target=tree, forbid_dtd=True)
-    size = waiting = 0
+    size = marks = waiting = 0
     try:
         for chunk in blob.chunks():
             size += len(chunk)
             if size > LARGEST:
                 raise _refused(blob.name, f"more than {LARGEST:,} bytes")
+            marks += chunk.count(b"<")
+            if marks > _MOST_MARKS:
+                raise _refused(blob.name, f"more than {_MOST_MARKS:,} tags and comments")
             for start in range(0, len(chunk), _STEP):
                 before = tree.events
                 parser.feed(chunk[start : start + _STEP])
