@@ -21,7 +21,7 @@ def found(data: bytes, table: Table, wanted: tuple[str, ...]) -> list[list[bytes
     return [[data[start:end] for start, end in row] for row in spans.tolist()]
 
 
-@given(st.data(), st.permutations(NAMES), st.sampled_from(["counted", "bare"]))
+@given(st.data(), st.permutations(NAMES), st.sampled_from(["counted", "agreed", "bare"]))
 def test_items_are_found_behind_images_of_any_length(
     draw: st.DataObject, columns: list[str], rule: str
 ) -> None:
@@ -31,9 +31,9 @@ def test_items_are_found_behind_images_of_any_length(
     for number in range(draw.draw(st.integers(1, 6))):
         count = draw.draw(st.integers(1, 3))
         row = {name: f"{name}{number}" for name in NAMES}
-        images = [f"{n}" for n in range(2 * count)]
-        row["IMAGECOUNT"] = str(count)
-        row["IMAGELIST"] = " ".join([*([str(count)] if rule == "counted" else []), *images])
+        images = [f"{n}" for n in range(100, 100 + 2 * count)]
+        row["IMAGECOUNT"] = "2" if rule == "counted" else str(count)
+        row["IMAGELIST"] = " ".join([*([str(count)] if rule != "bare" else []), *images])
         rows.append(row)
         parts += [" ".join(row[name] for name in columns).replace(" ", draw.draw(GAPS))]
     data = ("\n".join(parts) + "\n").encode()

@@ -1,7 +1,8 @@
 """The rows of a list in a KLARF file: where in the file each item stands, and the numbers there.
 
 The columns are those that the file declares. In 1.1 and 1.2 a row may run over several lines, and
-IMAGELIST is as long as a count says: its own first item, or (as some tools write it) IMAGECOUNT.
+IMAGELIST is as long as a count says: its own first item, which agrees with IMAGECOUNT, or (as some
+tools write it) IMAGECOUNT alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from waferscope.errors import FormatError
 from waferscope.io.klarf.records import Table, line_of
 from waferscope.io.klarf.tokens import STRING, number
 
-MAX_ROWS: Final = 1_000_000
+MAX_ROWS: Final = 500_000
 """Rows of one list: beyond what inspection tools report."""
 _MOST_IMAGES: Final = 1000
 _FLAT_ITEM: Final = rb"(?>" + STRING + rb'|[^\s;"]++|")'
@@ -30,7 +31,7 @@ _BLANK: Final = re.compile(rb"[\s;]*+")
 
 Spans = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Rule = Literal["plain", "counted", "bare"]
+Rule = Literal["plain", "agreed", "bare", "counted"]
 
 
 class _MisfitError(Exception):
@@ -48,7 +49,7 @@ def locate(data: bytes, table: Table, wanted: Sequence[str]) -> Spans:
     not have the columns declared, and when there are more than `MAX_ROWS`.
     """
     flat_images = "IMAGELIST" in table.columns and not table.ends
-    rules: tuple[Rule, ...] = ("counted", "bare") if flat_images else ("plain",)
+    rules: tuple[Rule, ...] = ("agreed", "bare", "counted") if flat_images else ("plain",)
     first: _MisfitError | None = None
     for rule in rules:
         try:
@@ -79,13 +80,14 @@ class _Plan:
     """How a row is matched: up to the images and behind them, and where in the matches items are.
 
     ``picks`` gives match (0 or 1) and group of each item wanted, ``count`` the group of the first
-    match that counts the images (0: there are none).
+    match that counts the images (0: there are none), ``other`` one that has to say the same.
     """
 
     head: re.Pattern[bytes]
     tail: re.Pattern[bytes] | None
     picks: tuple[tuple[int, int], ...]
     count: int
+    other: int = 0
 
 
 def _plan(table: Table, wanted: Sequence[str], rule: Rule) -> _Plan:
@@ -94,14 +96,15 @@ def _plan(table: Table, wanted: Sequence[str], rule: Rule) -> _Plan:
         head, groups = _pattern(columns, wanted, table.ends)
         return _Plan(head, None, tuple((0, groups[name]) for name in wanted), 0)
     at = columns.index("IMAGELIST")
-    counter = "IMAGELIST" if rule == "counted" else "IMAGECOUNT"
-    before, behind = columns[: at + (rule == "counted")], columns[at + 1 :]
+    counter = "IMAGECOUNT" if rule == "bare" else "IMAGELIST"
+    before, behind = columns[: at + (rule != "bare")], columns[at + 1 :]
     if counter not in before:
         raise _MisfitError(table.start)
-    head, groups = _pattern(before, (*wanted, counter), False)
+    head, groups = _pattern(before, (*wanted, counter, "IMAGECOUNT"), False)
     tail, more = _pattern(behind, wanted, False)
     picks = tuple((0, groups[n]) if n in groups else (1, more[n]) for n in wanted)
-    return _Plan(head, tail, picks, groups[counter])
+    other = groups.get("IMAGECOUNT", 0) if rule == "agreed" else 0
+    return _Plan(head, tail, picks, groups[counter], other)
 
 
 def _pattern(
@@ -129,6 +132,8 @@ def _walk(data: bytes, table: Table, wanted: Sequence[str], rule: Rule) -> Spans
     while (match := plan.head.match(data, place, end)) is not None:
         rest = match
         if plan.tail is not None:
+            if plan.other and number(match[plan.other]) != number(match[plan.count]):
+                raise _MisfitError(match.end())
             stop = _skip_images(data, match.end(), end, match[plan.count])
             tail = None if stop < 0 else plan.tail.match(data, stop, end)
             if tail is None:

@@ -127,7 +127,7 @@ def _failing(
         kept.append(cells[counts])
     _note_filters(record, options, notes)
     _note_counts(np.concatenate(kept), (listed, small, other, lost), notes)
-    return np.unique(np.concatenate(kept), axis=0), listed
+    return _distinct(np.concatenate(kept))[0], listed
 
 
 def _largest(data: bytes, spans: Spans) -> Floats:
@@ -150,7 +150,7 @@ def _note_filters(record: WaferRecord, options: ReadOptions, notes: list[str]) -
 
 def _note_counts(cells: Cells, counts: tuple[int, int, int, int], notes: list[str]) -> None:
     listed, small, other, lost = counts
-    per_die = np.unique(cells, axis=0, return_counts=True)[1]
+    per_die = _distinct(cells)[1]
     most = f", at most {per_die.max():,} on one die" if len(per_die) else ""
     notes.append(f"{listed:,} defects listed, {len(cells):,} count on {len(per_die):,} dies{most}")
     for count, why in (
@@ -169,7 +169,7 @@ def _dies(data: bytes, tables: Sequence[Table], name: str) -> Cells:
         _need_index(table, name)
         cells, good = whole_cells(data, locate(data, table, _INDEX), name)
         found.append(cells[good])
-    return np.unique(np.concatenate(found), axis=0)
+    return _distinct(np.concatenate(found))[0]
 
 
 def _existing(
@@ -239,7 +239,18 @@ def _check_summary(data: bytes, record: WaferRecord, listed: int, notes: list[st
         notes.append(f"the summary counts {total:,.0f} defects, the list holds {listed:,}")
 
 
+def _keys(cells: Cells) -> Cells:
+    """Return one number per (x, y)."""
+    keys: Cells = (cells[:, 0] << 32) + cells[:, 1]
+    return keys
+
+
+def _distinct(cells: Cells) -> tuple[Cells, Cells]:
+    """Return each die once, and how often it stands there."""
+    _, first, counts = np.unique(_keys(cells), return_index=True, return_counts=True)
+    return cells[first], counts.astype(np.int64)
+
+
 def _among(cells: Cells, others: Cells) -> npt.NDArray[np.bool_]:
     """Return for each (x, y) whether it is one of the others."""
-    mine, theirs = ((pairs[:, 0] << 32) + pairs[:, 1] for pairs in (cells, others))
-    return np.isin(mine, theirs)
+    return np.isin(_keys(cells), _keys(others))
