@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from waferscope.domain.wafermap import WaferMap
     from waferscope.io.dataset import Dataset
 
-app = typer.Typer(help="Public sets of wafers, made ready for training.", no_args_is_help=True)
+app = typer.Typer(
+    help="Public sets of wafers, made ready for training.\n\n"
+    "Example: waferscope data import wm811k LSWMD.pkl --output data",
+    no_args_is_help=True,
+)
 
 
 class PublicSet(StrEnum):
