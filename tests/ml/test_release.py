@@ -1,0 +1,178 @@
+"""From a checkpoint to a folder: what is written, what is refused, what is measured on which."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import waferscope.ml.evaluate as measuring
+import waferscope.ml.release as module
+from tests.ml.small import TINY, write_data
+from tests.tiny_model import build_tiny_model
+from waferscope.errors import ModelError
+from waferscope.infer import load_predictor
+from waferscope.ml.evaluate import die_scores, evaluate, fit_masks
+from waferscope.ml.export import Origin, neutral_metadata, read_metadata, update_metadata
+from waferscope.ml.model import WaferNet
+from waferscope.ml.quantise import QuantConfig
+from waferscope.ml.release import (
+    calibration,
+    quantisation_loss,
+    quantise_gently,
+    range_wafers,
+    release,
+)
+from waferscope.ml.task import ABOUT
+from waferscope.ml.truth import FIT_SEED, Truth, synthetic
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no more than four synthetic wafers wherever hundreds are."""
+
+    def drawn(seed: int, count: int) -> Iterator[Truth]:
+        return synthetic(seed, min(count, 4))
+
+    monkeypatch.setattr(module, "synthetic", drawn)
+    monkeypatch.setattr(measuring, "synthetic", drawn)
+    monkeypatch.setattr(module, "evaluate", partial(evaluate, wafers=4))
+    monkeypatch.setattr(module, "RANGE_WAFERS", 8)
+
+
+@pytest.fixture
+def checkpoint(net: WaferNet, tmp_path: Path) -> Path:
+    """A checkpoint of the tiny network, as a run leaves it."""
+    about = {"model": asdict(TINY), "recipe": "smoke", "steps": 6, "seed": 2}
+    about["data_fingerprint"] = "d" * 64
+    state = {f"ema.module.{name}": tensor for name, tensor in net.state_dict().items()}
+    torch.save({ABOUT: about, "state_dict": state}, tmp_path / "last.ckpt")
+    return tmp_path / "last.ckpt"
+
+
+@pytest.mark.usefixtures("few")
+def test_a_checkpoint_becomes_a_measured_and_described_file(
+    checkpoint: Path, fp32_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export(net: WaferNet, path: Path, origin: Origin) -> Path:
+        shutil.copy(fp32_file, path)
+        update_metadata(path, neutral_metadata(net, origin))
+        return path
+
+    monkeypatch.setattr(module, "export_onnx", export)
+    monkeypatch.setattr(module, "MOST_LOST", 0.9)
+    data = write_data(tmp_path / "data", np.random.default_rng(5))
+    done = release(checkpoint, tmp_path / "out", "1.2.3", data)
+    info = load_predictor(done.model, threads=1).model
+    assert (info.version, info.architecture) == ("1.2.3", "ResNet-18 U-Net")
+    assert info.training_data == {"recipe": "smoke", "steps": 6, "seed": 2}
+    assert info.data_fingerprint == "d" * 64
+    assert info.quantisation.startswith("int8")
+    assert read_metadata(done.model)["metrics"] == json.loads(json.dumps(done.report))
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == info.metrics
+    assert {"synthetic", "hand_checked", "wm811k", "mixedwm38", "noise"} <= set(info.metrics)
+    exact = load_predictor(done.fp32, threads=1).model
+    assert exact.quantisation == "none (fp32)"
+    for name in ("mask_thresholds", "pattern_thresholds", "temperature", "bias"):
+        assert getattr(info, name) == getattr(exact, name)
+    assert info.temperature != (1.0,) * 8
+    assert "WaferScope 1.2.3" in done.card.read_text(encoding="utf-8")
+
+
+def test_the_ladder_is_climbed_down_until_the_masks_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[QuantConfig] = []
+
+    def quantise(_: Path, target: Path, __: object, config: QuantConfig) -> Path:
+        tried.append(config)
+        target.write_bytes(b"x" * 100)
+        return target
+
+    monkeypatch.setattr(module, "quantise", quantise)
+    losses = iter([0.01, 0.001])
+    monkeypatch.setattr(module, "quantisation_loss", lambda *_: next(losses))
+    target = tmp_path / "int8.onnx"
+    assert quantise_gently(tmp_path / "fp32.onnx", target, []) == (target, 0.001)
+    assert tried == [QuantConfig(), QuantConfig(operators=("Conv",))]
+
+
+@pytest.mark.parametrize(("lost", "most"), [(0.5, 40_000_000), (0.0, 99)])
+def test_a_file_that_loses_too_much_or_is_too_large_is_refused(
+    lost: float, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quantise(_: Path, target: Path, *__: object) -> Path:
+        target.write_bytes(b"x" * 100)
+        return target
+
+    monkeypatch.setattr(module, "quantise", quantise)
+    monkeypatch.setattr(module, "quantisation_loss", lambda *_: lost)
+    monkeypatch.setattr(module, "MOST_BYTES", most)
+    with pytest.raises(ModelError, match="Expected an int8 file of at most"):
+        quantise_gently(tmp_path / "fp32.onnx", tmp_path / "int8.onnx", [])
+
+
+@pytest.mark.usefixtures("few")
+def test_without_data_mask_thresholds_alone_are_fitted(tmp_path: Path) -> None:
+    path = build_tiny_model(tmp_path / "tiny.onnx")
+    found = calibration(path, None)
+    drawn = die_scores(load_predictor(path, threads=1), synthetic(FIT_SEED, 4))
+    assert found == {"mask_thresholds": fit_masks([drawn])}
+
+
+@pytest.mark.usefixtures("few")
+def test_with_data_patterns_are_calibrated_too(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", np.random.default_rng(5))
+    path = build_tiny_model(tmp_path / "tiny.onnx")
+    found = calibration(path, data)
+    assert set(found) == {"mask_thresholds", "pattern_thresholds", "pattern_calibration"}
+    assert {len(found[name]) for name in ("mask_thresholds", "pattern_thresholds")} == {8}
+    update_metadata(path, found)
+    info = load_predictor(path, threads=1).model
+    assert info.temperature == tuple(found["pattern_calibration"]["temperature"])
+    # Fitting a calibrated file again finds the same, for raw scores are what is fitted; patterns
+    # that one cut parts have no likeliest bias.
+    again = calibration(path, data)
+    one, other = (np.array(f["pattern_calibration"]["bias"]) for f in (found, again))
+    mixed = (one != 0) & (abs(one) < 10)
+    assert mixed.any()
+    np.testing.assert_allclose(other[mixed], one[mixed], atol=0.05)
+    assert again["mask_thresholds"] == found["mask_thresholds"]
+
+
+@pytest.mark.usefixtures("few")
+def test_ranges_are_measured_on_training_wafers(tmp_path: Path) -> None:
+    assert len(range_wafers(None)) == 4
+    data = write_data(tmp_path / "data", np.random.default_rng(5))
+    wafers = range_wafers(data)
+    assert len(wafers) == 4 + 2 + 2
+    assert [w.shape for w in wafers[4:]] == [(27, 27)] * 2 + [(52, 52)] * 2
+    assert [w.fingerprint for w in wafers] == [w.fingerprint for w in range_wafers(data)]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_small_folder_gives_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RANGE_WAFERS", 400)
+    data = write_data(tmp_path / "data", np.random.default_rng(5))
+    assert len(range_wafers(data)) == 4 + 16 + 9
+
+
+@pytest.mark.usefixtures("few")
+def test_the_loss_is_the_difference_in_mean_die_iou(tmp_path: Path) -> None:
+    one = build_tiny_model(tmp_path / "one.onnx", overrides={"mask_thresholds": [0.3] * 8})
+    other = build_tiny_model(tmp_path / "other.onnx", overrides={"mask_thresholds": [1.0] * 8})
+    assert quantisation_loss(one, one) == 0.0
+    expected = [
+        measuring.mask_report(load_predictor(p, threads=1), synthetic(FIT_SEED + 2, 4))
+        for p in (one, other)
+    ]
+    lost = expected[0]["mean_die_iou"] - expected[1]["mean_die_iou"]
+    assert quantisation_loss(one, other) == pytest.approx(lost)
+    assert lost > 0

@@ -1,0 +1,209 @@
+"""Runs: killed and resumed to the same weights, tracked, and never mixed up with another."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.ml.small import TINY, short_run
+from waferscope.errors import ConfigError, ModelError
+from waferscope.ml.corpus import open_corpus
+from waferscope.ml.model import WaferNet
+from waferscope.ml.task import ABOUT
+from waferscope.ml.train import LAST, Rounds, current_commit, load_network, train
+
+COMMIT = "c" * 40
+ROOT = Path(__file__).resolve().parents[2]
+CODE = """
+import sys
+from pathlib import Path
+from tests.ml.small import short_run
+from waferscope.ml.train import train
+train(short_run(), Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the run went through without a stop."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CI", "1")
+        patch.setattr("waferscope.ml.train.current_commit", lambda: COMMIT)
+        threads = torch.get_num_threads()
+        train(short_run(), folder)
+        yield folder
+        torch.set_num_threads(threads)
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "CI": "1", "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, str(folder)],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    saved = torch.load(folder / LAST, map_location="cpu", weights_only=True)
+    state: dict[str, Tensor] = saved["state_dict"]
+    return state
+
+
+def test_a_run_killed_and_started_again_ends_with_the_same_weights(
+    finished: Path, tmp_path: Path
+) -> None:
+    first = start(tmp_path)
+    while not (tmp_path / LAST).exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    about = torch.load(tmp_path / LAST, map_location="cpu", weights_only=True)[ABOUT]
+    assert 0 < about["steps"] < short_run().steps
+    train(short_run(), tmp_path)
+    resumed, whole = weights(tmp_path), weights(finished)
+    assert list(resumed) == list(whole)
+    assert [name for name in whole if not torch.equal(resumed[name], whole[name])] == []
+    assert int(resumed["ema.n_averaged"]) == short_run().steps
+
+
+def test_rounds_begin_where_the_run_stands() -> None:
+    config = replace(short_run(), steps=7, round_steps=3)
+    corpus = open_corpus(None, "train")
+    rounds = Rounds(config, corpus, corpus)
+
+    class At:
+        global_step = 0
+
+    rounds.trainer = At()  # type: ignore[assignment]
+    spans = {}
+    for step in range(7):
+        rounds.trainer.global_step = step  # type: ignore[misc, union-attr]
+        plan = rounds.train_dataloader().dataset
+        spans[step] = (plan.start, plan.count)  # type: ignore[attr-defined]
+    assert spans == {0: (0, 3), 1: (1, 2), 2: (2, 1), 3: (3, 3), 4: (4, 2), 5: (5, 1), 6: (6, 1)}
+
+
+def test_validation_is_held_out_and_the_same_every_time() -> None:
+    corpus = open_corpus(None, "val")
+    rounds = Rounds(short_run(), corpus, corpus)
+    one, other = (list(rounds.val_dataloader()) for _ in range(2))
+    assert len(one) == 2
+    assert all(torch.equal(a.dies, b.dies) for a, b in zip(one, other, strict=True))
+    trained = rounds.train_dataloader().dataset[0]
+    assert not torch.equal(trained.dies, one[0].dies)
+
+
+def query(folder: Path, text: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(folder / "mlflow.db") as store:
+        return store.execute(text).fetchall()
+
+
+def test_settings_commit_data_and_curves_are_tracked(finished: Path) -> None:
+    assert query(finished, "select name, status from runs") == [("smoke", "FINISHED")]
+    params = {str(k): v for k, v in query(finished, "select key, value from params")}
+    config = short_run()
+    for name in ("steps", "seed", "learning_rate", "ema_decay", "weight_decay"):
+        assert params[name] == str(getattr(config, name))
+    for name, value in asdict(config.loss).items():
+        assert params[f"loss/{name}"] == str(value)
+    assert params["model/depth"] == "18"
+    assert params["commit"] == COMMIT
+    assert params["data_fingerprint"] == open_corpus(None, "train").fingerprint
+    curves = {str(key) for (key,) in query(finished, "select distinct key from metrics")}
+    assert {"val/iou_mean", "val/labels_exact"} <= curves
+    steps = query(finished, "select step from metrics where key = 'val/iou_mean' order by step")
+    assert [step for (step,) in steps] == [1, 3, 5]
+
+
+def test_other_settings_are_refused_in_the_same_folder(finished: Path) -> None:
+    before = (finished / LAST).stat().st_mtime_ns
+    for other in (replace(short_run(), seed=1), replace(short_run(), steps=8)):
+        with pytest.raises(ConfigError, match="folder of its own"):
+            train(other, finished)
+    assert (finished / LAST).stat().st_mtime_ns == before
+
+
+def test_a_finished_run_is_not_run_again(finished: Path) -> None:
+    before = weights(finished)
+    assert train(short_run(), finished) == finished / LAST
+    after = weights(finished)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert len(query(finished, "select run_uuid from runs")) == 1
+
+
+def test_the_averaged_network_is_what_is_loaded(finished: Path) -> None:
+    net, about = load_network(finished / LAST)
+    state = weights(finished)
+    assert not net.training
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, state[f"ema.module.{name}"])
+    assert not torch.equal(net.mask_head.weight, state["net.mask_head.weight"])
+    assert about["steps"] == short_run().steps
+    assert about["data_fingerprint"] == open_corpus(None, "train").fingerprint
+
+
+def test_foreign_files_are_no_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no checkpoint")
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "object").write_bytes(pickle.dumps(Path("x")))
+    torch.save({"state_dict": {}}, tmp_path / "other")
+    torch.save(torch.zeros(3), tmp_path / "tensor")
+    about = {"model": asdict(TINY)}
+    state = {f"ema.module.{k}": v for k, v in WaferNet(TINY).state_dict().items()}
+    torch.save({ABOUT: about, "state_dict": dict(list(state.items())[1:])}, tmp_path / "part")
+    torch.save({ABOUT: {"model": {"layers": 3}}, "state_dict": state}, tmp_path / "config")
+    for name in ("missing", "text", "empty", "object", "other", "tensor", "part", "config"):
+        with pytest.raises(ModelError, match="Expected a checkpoint"):
+            load_network(tmp_path / name)
+
+
+def test_a_run_killed_in_its_first_round_goes_on_after_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow keeps what was first said of a run, and refuses to hear something else."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("waferscope.ml.train.build_trainer", killed)
+    for commit in ("a" * 40, "b" * 40):
+        monkeypatch.setattr("waferscope.ml.train.current_commit", lambda c=commit: c)
+        with pytest.raises(KeyboardInterrupt):
+            train(short_run(), tmp_path)
+    said = query(tmp_path, "select value from params where key = 'commit'")
+    assert said == [("a" * 40,)]
+
+
+def test_the_commit_is_gits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = current_commit()
+    kind = subprocess.run(["git", "cat-file", "-t", found], capture_output=True, check=False)
+    assert kind.stdout == b"commit\n" or found == "unknown"
+
+
+def test_outside_a_checkout_the_commit_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert current_commit() == "unknown"
+    monkeypatch.setenv("PATH", "")
+    assert current_commit() == "unknown"
