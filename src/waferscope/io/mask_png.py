@@ -94,18 +94,18 @@ def _read(blob: Blob, taxonomy: Taxonomy) -> ImageMasks:
     index, text = next(iter(decode_pages(blob, indexed=True)))
     if index.ndim != 2 or index.dtype.kind not in "ub" or max(index.shape) > MAX_SIDE:
         raise _no_mask(blob, "a picture of colours, or a larger one")
-    index = index.astype(np.int64)
-    ids = np.array([c.id for c in taxonomy.classes])
+    index = index.astype(np.uint8) if index.dtype == np.bool_ else index
+    ids = [c.id for c in taxonomy.classes]
     if KEY not in text:
         used = np.setdiff1d(index, [0, _NOT_LABELLED])
         if not np.isin(used, ids).all():
             raise _no_mask(blob, f"indices {used[:20].tolist()} where classes 1 to {len(ids)} are")
-        return ImageMasks(blob.name, blob.name, None, index == ids[:, None, None])
+        return ImageMasks(blob.name, blob.name, None, np.stack([index == n for n in ids]))
     about = _about(text[KEY], blob)
     names = [c.name for c in taxonomy.classes]
-    if about["names"] != names or index.max() >> len(names):
+    if about["names"] != names or int(index.max()) >> len(names):
         raise _no_mask(blob, f"classes {', '.join(map(str, about['names']))[:120]}")
-    masks = index >> np.arange(len(names))[:, None, None] & 1 == 1
+    masks = np.stack([(index & (1 << n)) > 0 for n in range(len(names))])
     return ImageMasks(blob.name, about["wafer_id"], about["lot_id"], masks)
 
 

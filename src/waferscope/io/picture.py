@@ -28,7 +28,7 @@ LEAST_CONFIDENCE: Final = 0.6
 _INNER: Final = 0.9
 _OUTER: Final = 1.15
 _PIXEL_DIES: Final = 64
-Grid = npt.NDArray[np.intp]
+Grid = npt.NDArray[np.uint8]
 
 
 def read_picture(blob: Blob, options: ReadOptions) -> list[WaferMap]:
@@ -118,9 +118,11 @@ def sample_cells(labels: Labels, down: Axis, across: Axis) -> tuple[Grid, float]
         counts.append((len(centres), len(offsets)))
     (rows, high), (cols, wide) = counts
     samples = labels[np.ix_(*points)].reshape(rows, high, cols, wide)
-    best, cells = np.zeros((rows, cols), np.intp), np.zeros((rows, cols), np.intp)
+    if high == wide == 1:
+        return samples[:, 0, :, 0], 1.0
+    best, cells = (np.zeros((rows, cols), np.uint8) for _ in range(2))
     for number in np.unique(samples):
-        votes = np.count_nonzero(samples == number, axis=(1, 3))
+        votes = (samples == number).sum(axis=(1, 3), dtype=np.uint8)
         cells[votes > best] = number
         np.maximum(best, votes, out=best)
     return cells, float(best.mean()) / (high * wide)
@@ -151,8 +153,9 @@ def _not_round(dies: npt.NDArray[np.bool_], found: bool) -> str | None:
     rows, cols = dies.shape
     if min(rows, cols) < 3:
         return f"{rows} x {cols} cells"
-    down = (np.arange(rows) + 0.5) / rows * 2 - 1
-    right = (np.arange(cols) + 0.5) / cols * 2 - 1
+    down, right = (
+        ((np.arange(side) + 0.5) / side * 2 - 1).astype(np.float32) for side in (rows, cols)
+    )
     rho = np.hypot(down[:, None], right)
     inside, outside = dies[rho <= _INNER], dies[rho > _OUTER]
     if inside.mean() < 0.7 or (outside.size and outside.mean() > 0.3):

@@ -28,7 +28,8 @@ DIES: Final = "waferscope.dies/1"
 """Schema of such a picture of dies."""
 LARGEST: Final = 64 << 20
 """Bytes of one picture file."""
-MOST_PIXELS: Final = 16 << 20
+MOST_PIXELS: Final = 8 << 20
+"""Pixels of all pages of one file; twice as many of indices, which take little memory."""
 LONGEST_SIDE: Final = 16_384
 MOST_PAGES: Final = 200
 MOST_COLORS: Final = 16
@@ -108,8 +109,9 @@ def decode_pages(
     while True:
         width, height = image.size
         spent += width * height
-        if spent > MOST_PIXELS or max(image.size) > LONGEST_SIDE or number >= MOST_PAGES:
-            limits = f"at most {MOST_PIXELS:,} pixels and {MOST_PAGES} pages"
+        most = MOST_PIXELS * (2 if indexed or KEY in image.info else 1)
+        if spent > most or max(image.size) > LONGEST_SIDE or number >= MOST_PAGES:
+            limits = f"at most {most:,} pixels and {MOST_PAGES} pages"
             raise _refused(blob.name, f"{width:,} x {height:,} on page {number + 1}", limits)
         try:
             with warnings.catch_warnings():
@@ -184,7 +186,11 @@ def _eight_bits(grey: npt.NDArray[Any], low: int, high: int) -> npt.NDArray[np.u
     if low >= 0 and high <= 255:
         return grey.astype(np.uint8)
     low = 0 if low >= 0 else low
-    scaled = (grey.astype(np.float64) - low) * (255 / (high - low))
+    if grey.dtype == np.uint16:
+        return (grey // ((high >> 8) + 1)).astype(np.uint8)
+    scaled = grey.astype(np.float32)
+    scaled -= low
+    scaled *= np.float32(254.99 / (high - low))
     return scaled.astype(np.uint8)
 
 
