@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.ml.small import build_net, short_run
+from tests.ml.small import short_run
 from waferscope.ml.batches import Batch, BatchPlan
 from waferscope.ml.config import LossConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.encoder import ResNetEncoder
 from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
-from waferscope.ml.model import WaferOutput
+from waferscope.ml.model import WaferNet, WaferOutput
 from waferscope.ml.task import ABOUT, SegmentationTask, loss_terms, warmup_cosine
 from waferscope.synth import SynthConfig
 
@@ -144,8 +144,7 @@ def test_encoder_weights_are_taken_from_the_file_the_recipe_names(tmp_path: Any)
         assert torch.equal(found, published.conv1.weight)
 
 
-def test_a_run_may_begin_with_the_weights_of_another() -> None:
-    net = build_net(seed=9)
+def test_a_run_may_begin_with_the_weights_of_another(net: WaferNet) -> None:
     fresh = SegmentationTask(short_run())
     fresh.start_from(net)
     for name, tensor in net.state_dict().items():

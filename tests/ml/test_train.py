@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -25,6 +26,7 @@ from waferscope.ml.task import ABOUT
 from waferscope.ml.train import LAST, Rounds, current_commit, load_network, train
 
 COMMIT = "c" * 40
+STORE = "mlflow.db"
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
@@ -69,6 +71,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
 def test_a_run_killed_and_started_again_ends_with_the_same_weights(
     finished: Path, tmp_path: Path
 ) -> None:
+    shutil.copy(finished / STORE, tmp_path)  # a new store takes seconds to set up
     first = start(tmp_path)
     while not (tmp_path / LAST).exists():
         assert first.poll() is None
@@ -112,7 +115,7 @@ def test_validation_is_held_out_and_the_same_every_time() -> None:
 
 
 def query(folder: Path, text: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(folder / "mlflow.db") as store:
+    with sqlite3.connect(folder / STORE) as store:
         return store.execute(text).fetchall()
 
 
@@ -130,12 +133,12 @@ def test_settings_commit_data_and_curves_are_tracked(finished: Path) -> None:
     curves = {str(key) for (key,) in query(finished, "select distinct key from metrics")}
     assert {"val/iou_mean", "val/labels_exact"} <= curves
     steps = query(finished, "select step from metrics where key = 'val/iou_mean' order by step")
-    assert [step for (step,) in steps] == [1, 3, 5]
+    assert [step for (step,) in steps] == [1, 3]
 
 
 def test_other_settings_are_refused_in_the_same_folder(finished: Path) -> None:
     before = (finished / LAST).stat().st_mtime_ns
-    for other in (replace(short_run(), seed=1), replace(short_run(), steps=8)):
+    for other in (replace(short_run(), seed=1), replace(short_run(), steps=6)):
         with pytest.raises(ConfigError, match="folder of its own"):
             train(other, finished)
     assert (finished / LAST).stat().st_mtime_ns == before
@@ -176,20 +179,21 @@ def test_foreign_files_are_no_checkpoints(tmp_path: Path) -> None:
 
 
 def test_a_run_killed_in_its_first_round_goes_on_after_a_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow keeps what was first said of a run, and refuses to hear something else."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
+    shutil.copy(finished / STORE, tmp_path)
     monkeypatch.setattr("waferscope.ml.train.build_trainer", killed)
     for commit in ("a" * 40, "b" * 40):
         monkeypatch.setattr("waferscope.ml.train.current_commit", lambda c=commit: c)
         with pytest.raises(KeyboardInterrupt):
             train(short_run(), tmp_path)
     said = query(tmp_path, "select value from params where key = 'commit'")
-    assert said == [("a" * 40,)]
+    assert sorted(said, key=str) == [("a" * 40,), (COMMIT,)]
 
 
 def test_the_commit_is_gits(monkeypatch: pytest.MonkeyPatch) -> None:
