@@ -212,4 +212,4 @@ def test_broken_files_raise_only_format_error(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
     with suppress(FormatError):
-        read(bytes(broken))
+        assert all(isinstance(wafer, WaferMap) for wafer in read(bytes(broken)))
