@@ -13,8 +13,8 @@ LIMITS: Final = (
     "Lithography and etching were learned from synthetic wafers alone: no public set labels them.",
     "Zones of real wafers were derived from one label, not drawn by engineers; borders of diffuse "
     "patterns are uncertain by a die or more.",
-    "The rule that derives them was tuned on the very wafers whose masks were checked by hand, and mask "
-    "thresholds were fitted on half of them at a time, so their figures lean high.",
+    "The rule that derives them was tuned on the very wafers whose masks were checked by hand, and "
+    "mask thresholds were fitted on half of them at a time, so their figures lean high.",
     "WM-811K labels are noisy: Loc, Edge-Loc and Scratch are often called none, and the other way "
     "round.",
     "Its `none` wafers are a quarter of the public set, so class shares and figures differ from "
