@@ -36,6 +36,10 @@ def train(
     data: Annotated[
         Path | None, typer.Option(help="Folder of real wafers to train on besides synthetic ones.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Checkpoint or model file whose weights the run begins with."),
+    ] = None,
 ) -> None:
     """Train a model after a recipe; a run that was stopped goes on where it was.
 
@@ -44,10 +48,14 @@ def train(
     Example: waferscope train quick --output runs/quick
     """
     require_training()
+    from dataclasses import replace
+
     from waferscope.ml.recipes import build_recipe
     from waferscope.ml.train import train as run_training
 
     config = build_recipe(recipe, data)
+    if start is not None:
+        config = replace(config, start_from=start)
     folder = output if output is not None else Path("runs") / recipe
     console.print_line(str(run_training(config, folder)))
 

@@ -78,7 +78,8 @@ class TrainConfig:
 
     ``steps`` optimiser steps in rounds of ``round_steps``; a checkpoint closes each round, and a
     run that was killed goes on from the last one exactly as if it had not been. ``start_from`` is
-    the checkpoint of an earlier run whose averaged weights this one begins with.
+    what this run's weights begin with: the checkpoint of an earlier run (its averaged weights) or
+    a model file.
     """
 
     name: str

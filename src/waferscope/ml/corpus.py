@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,19 @@ REAL_FILE: Final = "wm811k/{split}.parquet"
 MIXED_FILE: Final = "mixedwm38/{split}.parquet"
 SYNTH_WEIGHT: Final = 0.3
 """Weight of a synthetic wafer's pattern labels: they follow the definitions, not the labellers."""
+TRAINING_CLASSES: Final = MappingProxyType(
+    {
+        "edge": 1.0,
+        "center": 0.8,
+        "ring": 1.0,
+        "scratch": 1.6,
+        "particle": 1.5,
+        "lithography": 1.5,
+        "etching": 0.9,
+        "random": 0.7,
+    }
+)
+"""How often synthetic wafers for training carry each class: the hard ones more often."""
 _REAL_SHAPES: Final = 0.6
 _NONE: Final = "none"
 
@@ -84,15 +98,16 @@ def open_corpus(data: Path | None, split: str, *, compose: bool = True) -> Corpu
 
     Raises ConfigError when ``data`` is given but a file is missing.
     """
+    synth = SynthConfig(class_weights=TRAINING_CLASSES) if split == "train" else SynthConfig()
     if data is None:
-        return Corpus(SynthConfig())
+        return Corpus(synth)
     real = load_wafer_set(data / REAL_FILE.format(split=split))
     mixed = load_wafer_set(data / MIXED_FILE.format(split=split))
     pool = None
     if compose:
         singles = [w for w in (*real.wafers, *mixed.wafers) if len(w.labels) < 2]
         pool = build_pool((w.dies, w.labels[0] if w.labels else _NONE) for w in singles)
-    return Corpus(SynthConfig(), real, mixed, pool)
+    return Corpus(synth, real, mixed, pool)
 
 
 def _pick_balanced(wafers: WaferSet, rng: np.random.Generator, side: int) -> LabelledWafer:

@@ -149,7 +149,13 @@ def from_label(wafer: LabelledWafer, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> S
 
 
 def from_mixture(wafer: LabelledWafer, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> Sample:
-    """Return a sample of a real wafer with several labels: present classes are bags of dies."""
+    """Return a sample of a real wafer with any number of labels.
+
+    With one label at most it is that of `from_label`; with several, present classes are bags of
+    dies, because no rule says which die is whose.
+    """
+    if len(wafer.labels) < 2:
+        return from_label(wafer, taxonomy)
     target, _ = _weak_target(wafer, taxonomy)
     bag = np.zeros(len(taxonomy.classes), bool)
     for label in wafer.labels:

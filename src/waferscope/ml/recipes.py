@@ -30,22 +30,25 @@ def released(data: Path | None) -> TrainConfig:
 
 
 def refined(data: Path | None) -> TrainConfig:
-    """`released` gone on with: mostly wafers whose every die is known, thin lines and fields."""
+    """A first model gone on with: larger batches, thin lines, fields and mixtures more often."""
     buckets = (
-        Bucket(32, 48, 0.45, 0.35, Mix(synth=0.55, real=0.3, composed=0.15)),
-        Bucket(64, 24, 0.50, 0.55, Mix(synth=0.45, real=0.12, mixed=0.28, composed=0.15)),
-        Bucket(96, 10, 0.03, 0.06, Mix(synth=0.7, real=0.2, composed=0.1)),
-        Bucket(160, 4, 0.02, 0.04, Mix(synth=0.7, real=0.2, composed=0.1)),
+        Bucket(32, 64, 0.42, 0.36, Mix(synth=0.42, real=0.38, composed=0.2)),
+        Bucket(64, 32, 0.53, 0.57, Mix(synth=0.44, real=0.14, mixed=0.3, composed=0.12)),
+        Bucket(96, 14, 0.03, 0.04, Mix(synth=0.65, real=0.25, composed=0.1)),
+        Bucket(160, 5, 0.02, 0.03, Mix(synth=0.7, real=0.2, composed=0.1)),
     )
     return TrainConfig(
         name="refined",
         buckets=_usable(buckets, data),
         data=data,
-        steps=6000,
-        learning_rate=7.0e-4,
-        ema_decay=0.998,
+        steps=5000,
+        round_steps=100,
+        validate_rounds=10,
+        learning_rate=8.0e-4,
+        warmup_steps=150,
+        ema_decay=0.997,
         seed=1,
-        threads=2,
+        threads=1,
         start_from=Path("runs/released/last.ckpt"),
     )
 

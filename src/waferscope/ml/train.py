@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +23,13 @@ from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
 from waferscope.ml.model import ModelConfig, WaferNet
+from waferscope.ml.restore import restore_network
 from waferscope.ml.task import ABOUT, SegmentationTask
 
 LAST: Final = "last.ckpt"
 VALIDATION_SEED: Final = 9_000_001
+RESTORE_SEED: Final = 9_000_002
+MODEL_SUFFIX: Final = ".onnx"
 
 
 class Rounds(lightning.LightningDataModule):
@@ -87,7 +90,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     last = folder / LAST
     task = SegmentationTask(config, corpus.fingerprint)
     if config.start_from is not None and not last.exists():
-        task.start_from(load_network(config.start_from)[0])
+        task.start_from(_starting_network(config, corpus))
     trainer.fit(
         task,
         datamodule=Rounds(config, corpus, held_out),
@@ -95,6 +98,17 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         weights_only=True,
     )
     return last
+
+
+def _starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
+    """Return the network a run begins with, from a checkpoint or a model file."""
+    path = config.start_from
+    if path is None:
+        raise ConfigError("Expected a checkpoint or model file to start from, got none.")
+    if path.suffix != MODEL_SUFFIX:
+        return load_network(path)[0]
+    batch = BatchPlan(replace(config, seed=RESTORE_SEED), corpus, 0, 1)[0]
+    return restore_network(path, [(batch.dies, batch.fold)])
 
 
 def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.Trainer:
