@@ -30,7 +30,7 @@ def released(data: Path | None) -> TrainConfig:
 
 
 def refined(data: Path | None) -> TrainConfig:
-    """A first model gone on with: larger batches, thin lines, fields and mixtures more often."""
+    """Go on with a first model: larger batches, thin lines, fields and mixtures more often."""
     buckets = (
         Bucket(32, 64, 0.42, 0.36, Mix(synth=0.42, real=0.38, composed=0.2)),
         Bucket(64, 32, 0.53, 0.57, Mix(synth=0.44, real=0.14, mixed=0.3, composed=0.12)),
@@ -41,7 +41,7 @@ def refined(data: Path | None) -> TrainConfig:
         name="refined",
         buckets=_usable(buckets, data),
         data=data,
-        steps=5000,
+        steps=3800,
         round_steps=100,
         validate_rounds=10,
         learning_rate=8.0e-4,
