@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from waferscope.domain.millimetres import to_mm
-from waferscope.domain.wafermap import WaferMap
+from waferscope.domain.wafermap import Notch, WaferMap
 
 PLACES = np.array([[0.0, 0.0], [3.0, 1.0], [1.5, 2.5]])
 
@@ -30,11 +30,21 @@ def test_the_notch_lies_at_minus_y(notch: str) -> None:
     assert found.tolist() == [[0.0, -2.0]]
 
 
+def test_a_centre_that_is_known_is_the_origin() -> None:
+    wafer = WaferMap(
+        np.ones((6, 9), np.uint8), die_width_mm=2.0, die_height_mm=5.0, centre=(3.0, 0.5)
+    )
+    found = to_mm(wafer, PLACES)
+    assert found is not None
+    assert found.tolist() == [[-1.0, 15.0], [1.0, 0.0], [4.0, 7.5]]
+
+
+@pytest.mark.parametrize("centre", [None, (-1.5, 4.25)])
 @pytest.mark.parametrize("notch", ["down", "left", "up", "right"])
-def test_a_turned_map_has_the_same_places(notch: str) -> None:
+def test_a_turned_map_has_the_same_places(notch: Notch, centre: tuple[float, float] | None) -> None:
     dies = np.ones((4, 7), dtype=np.uint8)
     dies[2, 5] = 2
-    wafer = WaferMap(dies, die_width_mm=3.0, die_height_mm=4.0, notch=notch)  # type: ignore[arg-type]
+    wafer = WaferMap(dies, die_width_mm=3.0, die_height_mm=4.0, notch=notch, centre=centre)
     turned = wafer.notch_down()
     there = np.argwhere(turned.dies == 2).astype(np.float64)
     found, expected = to_mm(wafer, np.array([[2.0, 5.0]])), to_mm(turned, there)

@@ -143,9 +143,12 @@ def test_turning_keeps_every_die_at_its_coordinates(
 ) -> None:
     hard: npt.NDArray[Any] = np.arange(dies.size).reshape(dies.shape)
     wafer = WaferMap(
-        dies, notch=notch, frame=frame, bins=Bins(hard), die_width_mm=2.0, die_height_mm=3.0
-    )
+        dies, notch=notch, frame=frame, bins=Bins(hard), die_width_mm=2.0, die_height_mm=3.0,
+        centre=(0.25, 1.5),
+    )  # fmt: skip
     turned = wafer.notch_down()
+    assert turned.centre is not None
+    assert frame.to_xy(0.25, 1.5) == turned.frame.to_xy(*turned.centre)
     assert turned.notch == "down"
     assert turned.bins is not None
     assert turned.bins.hard is not None

@@ -26,6 +26,7 @@ FULL = WaferMap(
     die_height_mm=3.5,
     diameter_mm=200.0,
     notch="left",
+    centre=(0.5, 1.25),
     frame=Frame(5, -3, 1, -1),
     reticle=Reticle(2, 2),
     bins=Bins(DIES.astype(np.uint16), DIES.astype(np.uint16) * 3, {1: "good"}, {6: "leak"}),

@@ -18,7 +18,7 @@ from waferscope.io.sinf_write import sinf_bytes, sinf_row
 ONE = WaferMap(np.array([[1, 2], [0, 1]]), wafer_id="W1")
 LOST = {
     **dict.fromkeys(["slot", "step", "tester", "tested_at", "diameter_mm", "patterns"]),
-    **dict.fromkeys(["reticle", "source"]),
+    **dict.fromkeys(["reticle", "centre", "source"]),
     "notes": (),
 }
 

@@ -26,7 +26,8 @@ def kept(wafer: WaferMap) -> WaferMap:
     hard = own.hard if own.hard is not None else wafer.dies.astype(np.uint16)
     soft = own.soft if own.soft is not None and own.soft.any() else None
     plain = Bins(hard, soft, own.hard_names, own.soft_names)
-    return replace(wafer, bins=plain, patterns=None, reticle=None, slot=None, source=None, notes=())
+    bare = replace(wafer, patterns=None, reticle=None, slot=None, centre=None)
+    return replace(bare, bins=plain, source=None, notes=())
 
 
 def back(*items: WaferMap) -> list[WaferMap]:

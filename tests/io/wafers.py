@@ -45,6 +45,9 @@ def bins(draw: st.DrawFn, dies: npt.NDArray[np.uint8], most: int = 999) -> Bins:
     return Bins(hard, None if soft is None else soft * (dies > 0), draw(names), draw(names))
 
 
+CENTRES = st.floats(-999.0, 999.0, width=32)
+
+
 def frames() -> st.SearchStrategy[Frame]:
     starts, steps = st.integers(-500, 500), st.sampled_from([1, -1])
     return st.builds(Frame, starts, starts, steps, steps, st.booleans())
@@ -66,6 +69,7 @@ def wafers(draw: st.DrawFn, /, **given: Any) -> WaferMap:
         "die_height_mm": draw(SIZES),
         "diameter_mm": draw(SIZES),
         "notch": draw(NOTCHES),
+        "centre": draw(st.none() | st.tuples(CENTRES, CENTRES)),
         "frame": draw(frames()),
         "reticle": draw(st.none() | st.builds(Reticle, *[st.integers(1, 9)] * 4)),
         "patterns": draw(st.none() | st.lists(st.sampled_from(["Loc", "Scratch"]), unique=True)),

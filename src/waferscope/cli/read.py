@@ -85,6 +85,7 @@ def describe(wafer: WaferMap) -> dict[str, Any]:
         "die_width_mm": wafer.die_width_mm,
         "die_height_mm": wafer.die_height_mm,
         "diameter_mm": wafer.diameter_mm,
+        "centre": None if wafer.centre is None else list(wafer.centre),
         "bins": [{"bin": n, "name": name, "dies": dies} for n, name, dies in count_bins(wafer)],
         "patterns": None if wafer.patterns is None else list(wafer.patterns),
         "source": {"format": wafer.source.format, "name": wafer.source.name}

@@ -16,8 +16,8 @@ def to_mm(wafer: WaferMap, places: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     """Return float64 ``[n, 2]`` (x, y) in mm of ``[n, 2]`` (row, col); None without a die size.
 
     A die's centre has whole row and column numbers. As in SEMI M20 the origin is the wafer's
-    centre (of the box around its tested dies), the notch lies at -y, x grows to the right of it
-    and y away from it, whatever way the array is turned.
+    centre (where that is unknown, of the box around its tested dies), the notch lies at -y, x
+    grows to the right of it and y away from it, whatever way the array is turned.
 
     >>> wafer = WaferMap(np.ones((3, 5), np.uint8), die_width_mm=2.0, die_height_mm=3.0)
     >>> to_mm(wafer, np.array([[1.0, 2.0], [0.0, 4.0]])).tolist()
@@ -25,9 +25,15 @@ def to_mm(wafer: WaferMap, places: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     """
     if wafer.die_width_mm is None or wafer.die_height_mm is None:
         return None
-    rows, cols = np.nonzero(wafer.dies)
-    rows, cols = (rows, cols) if rows.size else np.nonzero(wafer.dies == 0)
-    right = (places[:, 1] - (cols.min() + cols.max()) / 2) * wafer.die_width_mm
-    up = ((rows.min() + rows.max()) / 2 - places[:, 0]) * wafer.die_height_mm
+    row, col = wafer.centre or middle_of(wafer)
+    right = (places[:, 1] - col) * wafer.die_width_mm
+    up = (row - places[:, 0]) * wafer.die_height_mm
     cos, sin = _TURNS[wafer.notch]
     return np.column_stack((cos * right - sin * up, sin * right + cos * up)) + 0.0
+
+
+def middle_of(wafer: WaferMap) -> tuple[float, float]:
+    """Return the (row, col) of the middle of the box around the tested dies, else of the array."""
+    rows, cols = np.nonzero(wafer.dies)
+    rows, cols = (rows, cols) if rows.size else np.nonzero(wafer.dies == 0)
+    return (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2

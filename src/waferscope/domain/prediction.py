@@ -220,6 +220,7 @@ def _wafer_record(wafer: WaferMap) -> dict[str, Any]:
         "die_height_mm": wafer.die_height_mm,
         "diameter_mm": wafer.diameter_mm,
         "notch": wafer.notch,
+        "centre": None if wafer.centre is None else list(wafer.centre),
         "frame": {
             "x0": frame.x0,
             "y0": frame.y0,

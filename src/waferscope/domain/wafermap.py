@@ -19,6 +19,9 @@ FAIL: Final = 2
 MAX_SIDE: Final = 4096
 """Longest side of a die grid, in dies; the densest real grids are far below it."""
 
+_FARTHEST_CENTRE: Final = 1_000_000
+"""In dies, from the array's first cell: a wafer is no further from its own dies."""
+
 Notch = Literal["down", "left", "up", "right"]
 _TURNS: Final[dict[str, int]] = {"down": 0, "left": 1, "up": 2, "right": 3}
 _AFTER_TURN: Final[dict[str, Notch]] = {
@@ -63,8 +66,8 @@ class Frame:
         along_x, along_y = (row, col) if self.swapped else (col, row)
         return self.x0 + self.dx * along_x, self.y0 + self.dy * along_y
 
-    def to_cell(self, x: int, y: int) -> tuple[int, int]:
-        """Return the array (row, col) of a die of the tester; the inverse of `to_xy`."""
+    def to_cell(self, x: Number, y: Number) -> tuple[Number, Number]:
+        """Return the array (row, col) of a die of the tester, or of a point: inverse of `to_xy`."""
         along_x, along_y = (x - self.x0) * self.dx, (y - self.y0) * self.dy
         return (along_x, along_y) if self.swapped else (along_y, along_x)
 
@@ -142,10 +145,11 @@ class WaferMap:
     """One tested wafer: ``dies`` uint8 ``[rows, cols]``, 0 no die or not tested, 1 pass, 2 fail.
 
     Row 0 is the top and column 0 the left; ``frame`` leads back to the tester's coordinates.
-    ``notch`` is where the notch lies in this array. Sizes are in mm, ``tested_at`` is an aware
-    datetime. ``patterns`` are image-level labels the source carries (None: unlabelled, empty:
-    labelled as free of patterns). ``notes`` says what a reader guessed, dropped, counted or found
-    truncated. Arrays are copied and made read-only.
+    ``notch`` is where the notch lies in this array, ``centre`` the (row, col) of the wafer's centre
+    in it, a die's own centre having whole numbers (None: unknown). Sizes are in mm, ``tested_at``
+    is an aware datetime. ``patterns`` are image-level labels the source carries (None: unlabelled,
+    empty: labelled as free of patterns). ``notes`` says what a reader guessed, dropped, counted or
+    found truncated. Arrays are copied and made read-only.
 
     Raises WaferError for a grid that is not 2-D, is empty, has a side over 4,096 dies, or holds
     values other than 0, 1 and 2, and for sizes or names that cannot be.
@@ -163,6 +167,7 @@ class WaferMap:
     die_height_mm: float | None = field(default=None, kw_only=True)
     diameter_mm: float | None = field(default=None, kw_only=True)
     notch: Notch = field(default="down", kw_only=True)
+    centre: tuple[float, float] | None = field(default=None, kw_only=True)
     frame: Frame = field(default=Frame(), kw_only=True)
     reticle: Reticle | None = field(default=None, kw_only=True)
     bins: Bins | None = field(default=None, kw_only=True)
@@ -187,6 +192,8 @@ class WaferMap:
                     f"Expected {name} to be a positive number of mm, got {size!r}. "
                     "Use None when it is unknown."
                 )
+        if self.centre is not None:
+            object.__setattr__(self, "centre", _checked_centre(self.centre))
         if self.tested_at is not None and self.tested_at.tzinfo is None:
             raise WaferError(
                 f"Expected tested_at with a time zone, got {self.tested_at!r}. "
@@ -253,6 +260,7 @@ class WaferMap:
             dies=np.rot90(self.dies),
             bins=None if self.bins is None else self.bins.turn(),
             frame=self.frame.turn(self.shape),
+            centre=self.centre and (self.shape[1] - 1 - self.centre[1], self.centre[0]),
             reticle=None if self.reticle is None else self.reticle.turn(self.shape),
             die_width_mm=self.die_height_mm,
             die_height_mm=self.die_width_mm,
@@ -278,6 +286,16 @@ def _checked_dies(dies: Any) -> DieGrid:
             "Map them to 0 no die, 1 pass, 2 fail."
         )
     return _frozen_copy(grid, np.uint8)
+
+
+def _checked_centre(centre: Any) -> tuple[float, float]:
+    values = [float(value) for value in centre]
+    if len(values) != 2 or not all(abs(value) <= _FARTHEST_CENTRE for value in values):
+        raise WaferError(
+            f"Expected the (row, col) of the wafer's centre within {_FARTHEST_CENTRE:,} dies, got "
+            f"{centre!r:.60}. Use None when it is unknown."
+        )
+    return values[0], values[1]
 
 
 def _frozen_copy(array: npt.NDArray[Any], dtype: type[np.generic]) -> npt.NDArray[Any]:

@@ -135,6 +135,7 @@ def parquet_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
         "die_width_mm": real,
         "die_height_mm": real,
         "diameter_mm": real,
+        "centre": pa.list_(real),
         "frame": pa.list_(number),
         "reticle": pa.list_(number),
         "bins_hard": pa.binary(),

@@ -27,6 +27,7 @@ OPTIONAL: Final = (
     *PLAIN,
     *SIZES,
     "notch",
+    "centre",
     "frame",
     "reticle",
     "bins_hard",
@@ -49,6 +50,7 @@ def row_of(wafer: WaferMap) -> dict[str, Any]:
     }
     row |= {name: getattr(wafer, name) for name in (*PLAIN, *SIZES)}
     row["notch"] = None if wafer.notch == "down" else wafer.notch
+    row["centre"] = None if wafer.centre is None else list(wafer.centre)
     if wafer.frame != Frame():
         row["frame"] = [int(getattr(wafer.frame, name)) for name in FRAME]
     if wafer.reticle is not None:
@@ -81,7 +83,7 @@ def _build(row: Mapping[str, Any], number: int, source: Source, notes: tuple[str
     if lot is None:
         lot = row.get("lot_group")
     patterns, frame, reticle = (row.get(name) for name in ("patterns", "frame", "reticle"))
-    given = {name: row[name] for name in _AS_IS if row.get(name) is not None}
+    given = {name: row[name] for name in (*_AS_IS, "centre") if row.get(name) is not None}
     return WaferMap(
         _grid(row["dies"], shape, _BYTE, "dies"),
         wafer_id=str(row.get("wafer_id") or f"wafer-{number}"),

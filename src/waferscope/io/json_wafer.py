@@ -27,9 +27,12 @@ SCHEMA: Final = "waferscope.wafer/1"
 _PREDICTION: Final = b'"waferscope.prediction/'
 _TEXTS: Final = ("lot_id", "product", "step", "tester")
 _SIZES: Final = ("die_width_mm", "die_height_mm", "diameter_mm")
-_OTHERS: Final = ("slot", "tested_at", "rows", "cols", "notch", "frame", "reticle", "patterns")
+_OTHERS: Final = ("slot", "tested_at", "rows", "cols", "notch", "centre", "frame", "reticle")
 _KNOWN: Final = frozenset(
-    ("schema", "wafer_id", *_TEXTS, *_SIZES, *_OTHERS, "dies", "bins", "notes", "source")
+    (
+        *("schema", "wafer_id", *_TEXTS, *_SIZES, *_OTHERS),
+        *("patterns", "dies", "bins", "notes", "source"),
+    )
 )
 _SIDES: Final = ("hard", "soft")
 
@@ -93,6 +96,7 @@ def describe(wafer: WaferMap) -> dict[str, Any]:
     fields |= {"rows": wafer.shape[0], "cols": wafer.shape[1]}
     fields |= {name: getattr(wafer, name) for name in _SIZES}
     fields["notch"] = wafer.notch
+    fields["centre"] = None if wafer.centre is None else list(wafer.centre)
     fields["frame"] = asdict(wafer.frame)
     fields["reticle"] = None if wafer.reticle is None else asdict(wafer.reticle)
     fields["patterns"] = None if wafer.patterns is None else list(wafer.patterns)
@@ -121,6 +125,9 @@ def fields_of(record: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in kinds_of:
         if record.get(name) is not None:
             given[name] = kind(**_numbers(_of_kind(record[name], dict, name), name))
+    if record.get("centre") is not None:
+        centre = _of_kind(record["centre"], list, "centre")
+        given["centre"] = tuple(_of_kind(value, (int, float), "centre") for value in centre)
     if record.get("patterns") is not None:
         given["patterns"] = tuple(_strings(record["patterns"], "patterns"))
     return given

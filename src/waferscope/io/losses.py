@@ -20,6 +20,8 @@ _SAMPLE: Final = 20
 _PICTURES: Final = 2
 _ROUNDED: Final = 1e-4
 """Relative difference of sizes that counts as the same: formats round mm to their own digits."""
+_OFF_CENTRE: Final = 1e-3
+"""In dies: a centre in um to four digits is far nearer."""
 
 
 def _bins(part: str) -> Callable[[WaferMap], Any]:
@@ -38,6 +40,7 @@ _PARTS: Final[dict[str, Callable[[WaferMap], Any]]] = {
     "die width": lambda wafer: wafer.die_width_mm,
     "die height": lambda wafer: wafer.die_height_mm,
     "diameter": lambda wafer: wafer.diameter_mm,
+    "wafer centre": lambda wafer: wafer.centre,
     "notch": lambda wafer: None if wafer.notch == "down" else wafer.notch,
     "tester's coordinates": lambda wafer: None if wafer.frame == Frame() else wafer.frame,
     "reticle": lambda wafer: wafer.reticle,
@@ -102,5 +105,7 @@ def _differ(value: Any, back: Any) -> bool:
     if isinstance(value, np.ndarray):
         return not np.array_equal(value, back)
     if isinstance(value, float) and isinstance(back, float):
-        return abs(value - back) > _ROUNDED * value
+        return abs(value - back) > _ROUNDED * max(abs(value), 1e-9)
+    if isinstance(value, tuple) and isinstance(value[0], float) and back is not None:
+        return float(np.abs(np.subtract(value, back)).max()) > _OFF_CENTRE
     return bool(value != back)

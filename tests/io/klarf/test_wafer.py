@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 from tests.io.klarf.klarf_text import COLUMNS, Part, Spot, flat
+from waferscope.domain.millimetres import to_mm
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
@@ -74,8 +78,29 @@ def test_counts_are_told() -> None:
 def test_a_map_off_the_centre_says_so() -> None:
     wafer = made(Part("W", [Spot(4, 0)], [(3, 0), (4, 0)]))
     assert said(wafer, "the middle of the dies lies 35, 0 mm from the wafer's centre")
-    assert wafer.source is not None
-    assert wafer.source.extra["centre_mm"] == (5.0, 2.5)
+    assert wafer.centre == (0.0, -3.0)
+
+
+def test_mm_are_counted_from_the_centre_that_the_file_gives() -> None:
+    """Die (4, -1) of 10 x 5 mm, the wafer's centre 12 mm right of and 1 mm above (0, 0)'s corner.
+
+    Its own corner is at 40, -5 mm, so its middle lies 45 - 12 and -2.5 - 1 mm from the centre.
+    """
+    data = flat([Part("W", [Spot(4, -1)], [(3, -1), (4, -1)])])
+    data = re.sub(rb"SampleCenterLocation [^;]*", b"SampleCenterLocation 12000 1000", data)
+    mirrored = data.replace(b"WaferID", b"CoordinatesMirrored YES;\nWaferID")
+    for text, x in ((data, 33.0), (mirrored, -33.0)):
+        (wafer,) = read(text)
+        places = to_mm(wafer, np.argwhere(wafer.dies == 2).astype(float))
+        assert places is not None
+        assert places.tolist() == [pytest.approx([x, -3.5])]
+
+
+def test_a_centre_beside_a_die_origin_is_not_used() -> None:
+    data = flat([Part("W", [Spot(4, 0)], [(3, 0), (4, 0)])])
+    (wafer,) = read(re.sub(rb"DieOrigin [^;]*", b"DieOrigin 5.0e3 0", data))
+    assert wafer.centre is None
+    assert said(wafer, "DieOrigin 5000 0: SampleCenterLocation not used")
 
 
 def test_filters_without_their_columns_count_all() -> None:

@@ -37,7 +37,8 @@ def kept(wafer: WaferMap) -> WaferMap:
     own = wafer.bins or Bins()
     hard = own.hard if own.hard is not None else wafer.dies.astype(np.uint16)
     bins = Bins(hard, hard_names=own.hard_names)
-    return replace(wafer, bins=bins, patterns=None, reticle=None, source=None, notes=())
+    plain = replace(wafer, patterns=None, reticle=None, centre=None, source=None, notes=())
+    return replace(plain, bins=bins)
 
 
 def data_of(format: str, *items: WaferMap) -> bytes:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from waferscope.domain.millimetres import middle_of
 from waferscope.domain.wafermap import FAIL, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.klarf.marks import Marks
@@ -102,9 +103,10 @@ class _File:
         frame = turned.frame
         x, y = frame.dx * frame.x0 + cols, -frame.dy * frame.y0 - rows
         pitch = [(turned.die_width_mm or 0.0) * 1000, (turned.die_height_mm or 0.0) * 1000]
-        middle = [(v.min() + v.max() + 1) / 2 * p for v, p in zip((x, y), pitch, strict=True)]
-        if all(pitch):
-            self.say("SampleCenterLocation", f"{middle[0]:.4f} {middle[1]:.4f}")
+        row, col = turned.centre or middle_of(turned)
+        middle = frame.dx * frame.x0 + col + 0.5, -frame.dy * frame.y0 - row + 0.5
+        centre = f"{middle[0] * pitch[0]:.4f} {middle[1] * pitch[1]:.4f}"
+        self.say("SampleCenterLocation", centre if all(pitch) else None)
         self.say("InspectionTest", "1")
         plan = _table(" %d %d", [x, y])
         self.say("SampleTestPlan", f"{len(x)}\n{plan}")

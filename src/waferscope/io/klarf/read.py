@@ -15,7 +15,6 @@ from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 from waferscope.io.formats import ReadOptions
 from waferscope.io.klarf.flat import parse_flat
-from waferscope.io.klarf.header import read_pair
 from waferscope.io.klarf.nested import parse_nested
 from waferscope.io.klarf.records import KlarfFile, Records
 from waferscope.io.klarf.tokens import text
@@ -57,12 +56,10 @@ def read_klarf(blob: Blob, options: ReadOptions) -> list[WaferMap]:
     file, wafers = KlarfFile(data), []
     for number, record in enumerate(records.wafers):
         wafer = build_wafer(data, records, record, options)
-        centre = read_pair(record.fields, "samplecenterlocation")
         extra = {
             "klarf": file,
             "wafer": number,
             "fingerprint": wafer.fingerprint,
-            "centre_mm": centre and (centre[0] / records.per_mm, centre[1] / records.per_mm),
         }
         source = Source("klarf", blob.name, blob.sha256, extra)
         wafers.append(replace(wafer, source=source, notes=(*notes, *wafer.notes)))

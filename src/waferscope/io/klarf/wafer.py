@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from waferscope.domain.wafermap import FAIL, PASS, WaferMap
+from waferscope.domain.wafermap import FAIL, MAX_SIDE, PASS, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.formats import ReadOptions
 from waferscope.io.klarf.defects import Floats, Spans, locate, numbers
@@ -55,28 +55,42 @@ def build_wafer(
     mirrored = read_word(fields, "coordinatesmirrored") in ("YES", "TRUE", "1")
     if mirrored:
         notes.append("coordinates mirrored: x taken as growing left")
-    _note_centre(cells, record, records.per_mm, notes)
+    centre = _centre(cells, record, records.per_mm, notes)
     sites = find_sites(cells[:, 0], cells[:, 1], right=not mirrored, up=True)
     states = np.where(_among(cells, failing), FAIL, PASS)
     return WaferMap(
         sites.dies(states, np.arange(len(cells))),
         wafer_id=name,
         frame=sites.frame,
+        centre=centre and sites.frame.to_cell(*centre),
         notes=tuple(notes),
         **found,
     )
 
 
-def _note_centre(cells: Cells, record: WaferRecord, per_mm: float, notes: list[str]) -> None:
-    """Say how far the middle of the dies, from which mm are counted, is from the wafer's centre."""
-    pitch, centre = (read_pair(record.fields, key) for key in ("diepitch", "samplecenterlocation"))
+def _centre(
+    cells: Cells, record: WaferRecord, per_mm: float, notes: list[str]
+) -> tuple[float, float] | None:
+    """Return the wafer's centre in die indices, whole numbers being the centres of dies.
+
+    SampleCenterLocation counts from the lower left corner of die (0, 0). One that the pitch puts
+    far from all dies is left out, and so is one beside a DieOrigin that is no corner.
+    """
+    pitch, centre, origin = (
+        read_pair(record.fields, key) for key in ("diepitch", "samplecenterlocation", "dieorigin")
+    )
     if pitch is None or centre is None or min(pitch) <= 0:
-        return
-    middle = (cells.min(axis=0) + cells.max(axis=0) + 1) / 2 * pitch
-    off = middle - np.array(centre)
+        return None
+    if origin is not None and any(origin):
+        notes.append(f"DieOrigin {origin[0]:g} {origin[1]:g}: SampleCenterLocation not used")
+        return None
+    middle = (cells.min(axis=0) + cells.max(axis=0)) / 2
+    found = np.array(centre) / pitch - 0.5
+    off = (middle - found) * pitch
     if (np.abs(off) > _OFF_CENTRE * np.array(pitch)).any():
         x, y = (off / per_mm).tolist()
         notes.append(f"the middle of the dies lies {x:.4g}, {y:.4g} mm from the wafer's centre")
+    return (float(found[0]), float(found[1])) if np.abs(middle - found).max() < MAX_SIDE else None
 
 
 def whole_cells(data: bytes, spans: Spans, name: str) -> tuple[Cells, npt.NDArray[np.bool_]]:
