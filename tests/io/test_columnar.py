@@ -124,6 +124,8 @@ def test_a_nameless_wafer_is_numbered() -> None:
         ({"bin_names": ["{"]}, "row 0"),
         ({"die_width_mm": [-1.0]}, "positive number"),
         ({"tested_at": [5]}, "row 0"),
+        ({"tested_at": pa.array([1 << 62], pa.timestamp("us", "UTC"))}, "plain values"),
+        ({"tested_at": pa.array([1 << 62], pa.timestamp("ns", "UTC"))}, "plain values"),
     ],
 )
 def test_rows_that_are_no_wafers(columns: dict[str, Any], words: str) -> None:

@@ -81,9 +81,21 @@ def _parquet_wafers(file: pq.ParquetFile, blob: Blob, source: Source) -> Iterato
     batch_rows = max(1, min(_BATCH_ROWS, _BATCH_CELLS // max(1, largest)))
     number, notes = 0, _not_read(names)
     for batch in file.iter_batches(batch_rows, columns=[n for n in names if n in KNOWN]):
-        for row in batch.to_pylist():
+        for row in _plain_rows(batch, blob):
             yield wafer_of(row, number, source, notes)
             number += 1
+
+
+def _plain_rows(batch: pa.RecordBatch, blob: Blob) -> list[dict[str, Any]]:
+    """Return the rows as Python's own values; times may be beyond its calendar or of odd zones."""
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (ValueError, OverflowError, LookupError) as error:
+        raise FormatError(
+            f"Expected plain values in {blob.name}, got one that is none ({_line(error)}). "
+            "Correct tested_at."
+        ) from error
+    return rows
 
 
 def _not_read(names: Sequence[str]) -> tuple[str, ...]:
