@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from waferscope.domain.wafermap import MAX_SIDE, Frame
 from waferscope.errors import FormatError
 from waferscope.io.formats import Retests
-from waferscope.io.sites import find_sites, retest_order, solve_frame
+from waferscope.io.sites import find_sites, find_strays, retest_order, solve_frame
 
 Places = list[tuple[int, int]]
 PLACES = st.lists(st.tuples(st.integers(-30, 30), st.integers(-30, 30)), min_size=1, max_size=40)
@@ -125,3 +125,26 @@ def test_a_frame_is_found_again(frame: Frame, places: Places) -> None:
 def test_coordinates_that_no_frame_gives(x: list[int], y: list[int]) -> None:
     sites = find_sites(np.array([0, 1, 0]), np.array([0, 0, 1]))
     assert solve_frame(sites, np.array(x), np.array(y)) is None
+
+
+@pytest.mark.parametrize(
+    ("far", "left_out"),
+    [
+        ([(32767, 32767)], True),
+        ([(-9999, 3)], True),
+        ([(3, 255)], True),
+        ([(40, 3)], True),
+        ([(39, 3)], False),  # 30 dies from the next
+        ([(32767, 0)] * 2, True),
+        ([(32767, 0)] * 3, False),  # of 103 results: too many for a mistake
+        ([(9, 9)], False),
+    ],
+)
+def test_results_far_from_all_others(far: Places, left_out: bool) -> None:
+    wafer = [(x, y) for x in range(10) for y in range(10)]
+    found = find_strays(*(np.array(v) for v in zip(*wafer, *far, strict=True)))
+    assert found.tolist() == [False] * len(wafer) + [left_out] * len(far)
+
+
+def test_of_a_few_sites_none_is_far() -> None:
+    assert not find_strays(*axes([(0, 0), (0, 1), (200, 0)])).any()

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from tests.io.one_wafer import said
+from tests.io.one_wafer import one, said
 from tests.io.stdf_file import (
     BIG,
     LITTLE,
@@ -18,6 +18,7 @@ from tests.io.stdf_file import (
     one_of,
     prr,
     record,
+    text,
     wcr,
     whole,
     wir,
@@ -137,3 +138,16 @@ def test_a_record_that_ends_early_says_what_it_can() -> None:
     assert (lot.right, lot.up) == (True, False)
     assert lot.hard_names == {}
     assert lot.hard_pass == {}
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [text("V4-2007"), text("Scan:2007.1")],  # by the standard, one record per extension
+        [b"\x02" + text("V4-2007") + text("Scan:2007.1")],  # as the V93000 writes it
+    ],
+)
+def test_extensions_are_named(bodies: list[bytes]) -> None:
+    records = [record(LITTLE, (0, 30), body) for body in bodies]
+    wafer = one(far() + b"".join(records) + mir() + wir() + prr(0, 0) + mrr())
+    assert said(wafer, "STDF V4 with the extensions V4-2007, Scan:2007.1")

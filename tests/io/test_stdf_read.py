@@ -178,6 +178,13 @@ def test_final_test_has_no_map() -> None:
         read(whole(prr(NOWHERE, NOWHERE), prr(NOWHERE, NOWHERE)))
 
 
+def test_places_that_stand_for_none_are_left_out() -> None:
+    placed = [prr(x, y) for x in range(6) for y in range(6)]
+    wafer = one_of(wir(), *placed, prr(32767, 32767))
+    assert wafer.shape == (6, 6)
+    assert said(wafer, "1 results far from all others left out: 32767,32767")
+
+
 def test_dies_too_far_apart() -> None:
     with pytest.raises(FormatError, match="x from -32767 to 32767"):
         read(whole(wir(), prr(-32767, 0), prr(32767, 0)))

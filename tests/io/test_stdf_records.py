@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import struct
 from contextlib import suppress
 from itertools import pairwise
@@ -12,7 +13,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.io.stdf_file import BIG, LITTLE, far, measurement, mir, prr, record, wcr, whole, wir, wrr
+from tests.io.stdf_file import (
+    BIG,
+    LITTLE,
+    far,
+    measurement,
+    mir,
+    mrr,
+    prr,
+    record,
+    text,
+    wcr,
+    whole,
+    wir,
+    wrr,
+)
 from waferscope.errors import FormatError
 from waferscope.io import archive, read
 from waferscope.io.stdf import records
@@ -84,6 +99,22 @@ def test_makers_own_records_are_passed_over_and_counted() -> None:
     (wafer,) = read(whole(wir(), maker, maker, prr(0, 0), maker, prr(1, 0), wrr(), maker))
     assert wafer.die_count == 2
     assert "(220, 3) 4 times" in wafer.notes[0]
+
+
+ADDED = [(1, sub) for sub in (*range(90, 98), *range(99, 103))] + [(15, 30), (15, 40)]
+"""What V4-2007 and Memory:2010.1 add to V4, but VUR."""
+
+
+@pytest.mark.parametrize("endian", [LITTLE, BIG])
+def test_records_of_the_extensions_are_passed_over(endian: str) -> None:
+    """None lies before a record that would vouch for it, and none is counted as a maker's own."""
+    parts = [record(endian, kind, bytes([7] * 300)) for kind in ADDED for _ in range(2)]
+    version = record(endian, (0, 30), text("V4-2007"))
+    inner = (*parts, prr(1, 2, endian=endian), *parts, wrr(endian), mrr(endian))
+    data = b"".join((far(endian), version, mir(endian), wir(endian), *inner))
+    scan = records.scan_records(archive.Blob("lot.stdf", "", io.BytesIO(data)))
+    assert (scan.damage, scan.strange) == ("", {})
+    assert scan.parts[["x", "y"]].tolist() == [(1, 2)]
 
 
 def test_a_lost_place_stops_the_walk() -> None:

@@ -112,6 +112,21 @@ def test_the_name_at_the_beginning_goes_before_that_at_the_end() -> None:
     assert indices(runs_of(wir(name="A"), prr(0, 0), wrr(name="Z"))) == [("A", [0])]
 
 
+def test_a_wafer_that_was_broken_off_goes_on() -> None:
+    """The prober stopped after die 4, which was tested again when it went on."""
+    dies = [prr(x, 0, flag=8 * (x == 4)) for x in range(9)]
+    begun = (wir(name="A"), *dies[:5], wrr(name="A"))
+    (wafer,) = read(whole(*begun, wir(name="A"), prr(4, 0), *dies[5:], wrr(name="A")))
+    assert wafer.dies.tolist() == [[1] * 9]
+    assert said(wafer, "a second run of 5 dies, 1 of them tested before, taken as the rest of it")
+
+
+def test_wafer_records_of_two_site_groups_are_one_wafer() -> None:
+    runs = runs_of(wir(name="A"), wir(name="A"), prr(0, 0), prr(1, 0), wrr(name="A"))
+    assert indices(runs) == [("A", [0, 1])]
+    assert runs[0].notes == []
+
+
 def test_parts_of_a_second_run_come_after_the_first() -> None:
     runs = runs_of(
         *(wir(name="A"), prr(0, 0), prr(-1, -1), wrr(name="A")),

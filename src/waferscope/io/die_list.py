@@ -16,7 +16,13 @@ from waferscope.domain.wafermap import NO_DIE, Bins, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.formats import ReadOptions
 from waferscope.io.results import arm
-from waferscope.io.sites import find_sites, retest_order, solve_frame
+from waferscope.io.sites import (
+    find_sites,
+    find_strays,
+    retest_order,
+    solve_frame,
+    stray_notes,
+)
 from waferscope.io.tokens import BAD, BLANK, GOOD, parse_token, state_of
 
 if TYPE_CHECKING:
@@ -285,6 +291,10 @@ def _wafer(
     notes = list(given["notes"])
     place = {role: values[rows] for role, values in dies.places.items()}
     across, down = ("col", "row") if {"col", "row"} <= place.keys() else ("x", "y")
+    if across == "x":
+        far = find_strays(place["x"], place["y"])
+        notes += stray_notes(place["x"][far], place["y"][far])
+        rows, place = rows[~far], {role: values[~far] for role, values in place.items()}
     sites = find_sites(place[across], place[down])
     frame = sites.frame
     if across == "x":

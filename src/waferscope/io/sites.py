@@ -6,6 +6,7 @@ Shapes: every argument is one value per test result, ``[n]``; grids are ``[rows,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from waferscope.errors import FormatError
 from waferscope.io.formats import Retests
 
 Integers = npt.NDArray[np.integer]
+_ENOUGH: Final = 20
+_APART: Final = 30
+_STRAYS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +70,36 @@ def find_sites(x: Integers, y: Integers, *, right: bool = True, up: bool = False
     )
     rows, cols = (y - frame.y0) * frame.dy, (x - frame.x0) * frame.dx
     return Sites((rows * shape[1] + cols).astype(np.intp), shape, frame)
+
+
+def find_strays(x: Integers, y: Integers) -> npt.NDArray[np.bool_]:
+    """Return which results lie far off: places such as 32767 or -9999 that stand for none.
+
+    That is at most one in fifty results, or one, beyond a gap wider than all the other results
+    are, and than 30 dies. Of fewer than 20 results none is far off.
+
+    >>> x = np.append(np.arange(50), 32767)
+    >>> np.flatnonzero(find_strays(x, np.zeros_like(x))).tolist()
+    [50]
+    """
+    far = np.zeros(len(x), dtype=bool)
+    if len(x) < _ENOUGH:
+        return far
+    for values in (x, y):
+        distinct, back, counts = np.unique(values, return_inverse=True, return_counts=True)
+        steps = np.diff(distinct.astype(np.int64))
+        group = np.append(0, np.cumsum(steps > max(_APART, len(distinct))))
+        sizes = np.bincount(group, counts)
+        far |= (group != sizes.argmax())[back]
+    most = max(1, _STRAYS * len(x))
+    return far if np.count_nonzero(far) <= most else np.zeros_like(far)
+
+
+def stray_notes(x: Integers, y: Integers) -> list[str]:
+    """Return the note on results that were left out as far off, if there are any."""
+    places = sorted({*zip(x.tolist(), y.tolist(), strict=True)})
+    listed = "; ".join(f"{place[0]},{place[1]}" for place in places[:3])
+    return [f"{len(x):,} results far from all others left out: {listed}"] if places else []
 
 
 def retest_order(states: Integers, retests: Retests) -> npt.NDArray[np.intp]:

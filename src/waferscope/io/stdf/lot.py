@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from waferscope.domain.wafermap import Notch
-from waferscope.io.stdf.records import HBR, MIR, SBR, WCR, Fields, Scan
+from waferscope.io.stdf.records import HBR, MIR, SBR, VUR, WCR, Fields, Scan
 
 _MM: Final[dict[int, float]] = {1: 25.4, 2: 10.0, 3: 1.0, 4: 0.0254}
 _NOTCH: Final[dict[str, Notch]] = {"U": "up", "D": "down", "L": "left", "R": "right"}
@@ -34,16 +34,20 @@ class Lot:
 
 def read_lot(scan: Scan) -> Lot:
     """Return what the MIR, WCR, HBR and SBR records say; of repeated ones the first that does."""
-    lot = Lot()
+    lot, versions = Lot(), list[str]()
     kinds = [kind for kind, _, _ in scan.events]
     for kind, _, body in scan.events:
         fields = Fields(body, scan.endian)
         if kind == MIR and not lot.fields:
             lot.fields = _mir_fields(fields)
+        elif kind == VUR:
+            versions += _read_versions(fields, body)
         elif kind == HBR:
             _read_bin(fields, lot.hard_names, lot.hard_pass)
         elif kind == SBR:
             _read_bin(fields, lot.soft_names, lot.soft_pass)
+    if versions:
+        lot.notes.append(f"STDF V4 with the extensions {', '.join(dict.fromkeys(versions))[:80]}")
     if kinds.count(MIR) > 1:
         lot.notes.append(f"{kinds.count(MIR)} MIR records: lot and product are those of the first")
     if WCR in kinds:
@@ -52,6 +56,14 @@ def read_lot(scan: Scan) -> Lot:
     else:
         lot.notes.append("no WCR record: x taken as growing right, y down, the notch as down")
     return lot
+
+
+def _read_versions(vur: Fields, body: bytes) -> list[str]:
+    """Return the names of extensions in a VUR: one text by the standard, a counted list in some."""
+    count = 1
+    if body[0] != len(body) - 1:
+        count = int(vur.number("B"))
+    return [name for _ in range(count) if (name := vur.text())]
 
 
 def _mir_fields(mir: Fields) -> dict[str, Any]:

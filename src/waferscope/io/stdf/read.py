@@ -16,7 +16,7 @@ from waferscope.domain.wafermap import FAIL, PASS, Bins, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 from waferscope.io.formats import ReadOptions, Retests
-from waferscope.io.sites import find_sites, retest_order
+from waferscope.io.sites import find_sites, find_strays, retest_order, stray_notes
 from waferscope.io.stdf.lot import Lot, read_lot
 from waferscope.io.stdf.records import MISSING_XY, Parts, Scan, scan_records
 from waferscope.io.stdf.runs import Run, find_runs
@@ -85,6 +85,8 @@ def _build_wafer(
     results = results[placed]
     if not len(results):
         return None
+    far = find_strays(results["x"], results["y"])
+    strays, results = results[far], results[~far]
     states, guessed = _states(results, lot)
     sites = find_sites(results["x"], results["y"], right=lot.right, up=lot.up)
     order = retest_order(states, retests)
@@ -97,7 +99,11 @@ def _build_wafer(
         tested_at=datetime.fromtimestamp(run.started, UTC) if run.started else None,
         frame=sites.frame,
         bins=Bins(sites.bins(hard, order), sites.bins(soft, order), lot.hard_names, lot.soft_names),
-        notes=(*run.notes, *_result_notes(retested, retests, missing, guessed)),
+        notes=(
+            *run.notes,
+            *stray_notes(strays["x"], strays["y"]),
+            *_result_notes(retested, retests, missing, guessed),
+        ),
         **lot.fields,
     )
 

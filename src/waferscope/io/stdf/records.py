@@ -1,8 +1,9 @@
 """STDF V4 on the byte level: a scanner over the records a wafer map needs, and their fields.
 
-Standard Test Data Format Version 4 (Teradyne, 1995). A record is a header (REC_LEN u2, REC_TYP
-u1, REC_SUB u1) and a body; everything between the few records of interest is passed over by its
-length. Memory is bounded by the parts, not by the file.
+Standard Test Data Format Version 4 (Teradyne, 1995) and its extensions V4-2007 and Memory:2010.1,
+which add records, announced by VUR, and change none that a map needs. A record is a header
+(REC_LEN u2, REC_TYP u1, REC_SUB u1) and a body; everything between the few records of interest is
+passed over by its length. Memory is bounded by the parts, not by the file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 
 FAR: Final = (0, 10)
+VUR: Final = (0, 30)
 MIR: Final = (1, 10)
 MRR: Final = (1, 20)
 HBR: Final = (1, 40)
@@ -31,6 +33,7 @@ PRR: Final = (5, 20)
 # Records kept, and the body lengths they can have: the shortest that is of use, the longest legal.
 _BODY: Final[dict[tuple[int, int], tuple[int, int]]] = {
     FAR: (2, 2),
+    VUR: (1, 1 + 256 * 256),
     MIR: (15, 15 + 31 * 256),
     MRR: (4, 7 + 2 * 256),
     HBR: (8, 9 + 256),
@@ -40,13 +43,15 @@ _BODY: Final[dict[tuple[int, int], tuple[int, int]]] = {
     WCR: (12, 20),
     PRR: (7, 17 + 3 * 256),
 }
-# Records passed over: the rest of V4, V4-2007 and Teradyne's reserved IMAGE and IG900 types.
+# Records passed over: the rest of V4; what V4-2007 adds (1, 90 to 94 and 15, 30: PSR, NMR, CNR, SSR,
+# CDR, STR); what Memory:2010.1 does (1, 95 to 102 and 15, 40: ASR, FSR, BSR, MSR, MCR, IDR, MMR,
+# MTR); Teradyne's reserved IMAGE and IG900 types.
 _PASSED: Final = (
-    *((0, sub) for sub in (20, 30)),
-    *((1, sub) for sub in (30, 60, 62, 63, 70, 80, 90, 91, 92, 93, 94, 95)),
+    (0, 20),
+    *((1, sub) for sub in (30, 60, 62, 63, 70, 80, *range(90, 98), *range(99, 103))),
     (5, 10),
     (10, 30),
-    *((15, sub) for sub in (10, 15, 20, 30)),
+    *((15, sub) for sub in (10, 15, 20, 30, 40)),
     *((20, sub) for sub in (10, 20)),
     *((50, sub) for sub in (10, 30)),
     *((kind, sub) for kind in (180, 181) for sub in range(256)),

@@ -11,6 +11,8 @@ from waferscope.io.stdf.records import WIR, WRR, Fields, Parts, Scan
 
 Index = npt.NDArray[np.intp]
 _ALL_HEADS = 255
+_GOES_ON = 0.25
+"""Of the dies of the smaller run: as many may two runs of one wafer share when one goes on."""
 
 
 @dataclass(slots=True)
@@ -94,9 +96,10 @@ def _unbracketed(parts: Parts, index: Index, *, alone: bool) -> list[Run]:
 
 
 def _merge_reprobed(runs: list[Run], parts: Parts) -> list[Run]:
-    """Join a later run of the same wafer that tested some of its dies again to the first one.
+    """Join a later run of the same wafer to the first one.
 
-    Runs of one name that tested all of the same dies, or others, stay apart, and say so.
+    It either tested some of the dies again, or went on with the others where the first was broken
+    off. Runs of one name that tested all of the same dies stay apart, and say so.
     """
     kept: dict[str, Run] = {}
     out: list[Run] = []
@@ -107,9 +110,15 @@ def _merge_reprobed(runs: list[Run], parts: Parts) -> list[Run]:
             out.append(run)
             continue
         before, now = (_sites(parts, r.index) for r in (earlier, run))
-        if len(now) < len(before) and np.isin(now, before).all():
+        again = int(np.count_nonzero(np.isin(now, before)))
+        if again == len(now) < len(before) or again <= _GOES_ON * min(len(now), len(before)):
             earlier.index = np.concatenate([earlier.index, run.index])
-            earlier.notes.append(f"a second run of {len(now)} of its dies taken as retests")
+            if not (len(now) and len(before)):
+                continue
+            told = "of its dies taken as retests"
+            if again < len(now):
+                told = f"dies, {again} of them tested before, taken as the rest of it"
+            earlier.notes.append(f"a second run of {len(now)} {told}")
         else:
             run.notes.append(f"another wafer in this file is named {run.wafer_id!r} too")
             out.append(run)
