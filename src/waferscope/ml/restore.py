@@ -23,9 +23,11 @@ from waferscope.ml.export import read_metadata
 from waferscope.ml.model import ModelConfig, WaferNet
 
 PREFIX: Final = "net."
-_QUANTISED: Final = "_quantized"
+_WEIGHT: Final = ".weight"
+_LAYERS: Final = ("Conv", "Gemm")
 _CURE: Final = "Give a file written by `waferscope export`."
 
+Floats = npt.NDArray[np.float32]
 Feed = tuple[Tensor, Tensor]  # dies uint8 [B, H, W], fold float32 [B, H, W]
 
 
@@ -54,35 +56,40 @@ def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
 
 
 def _config(network: Mapping[str, Any]) -> ModelConfig:
-    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
+    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
     return ModelConfig(**lists)
 
 
-def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
-    """Yield names and fp32 values of the network's parameters, dequantised per channel."""
-    raw = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-    for name, values in raw.items():
-        if not name.startswith(PREFIX):
+def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Floats]]:
+    """Yield names and fp32 values of the weights and biases of every layer of the network.
+
+    Names of weights survive the export; a bias is found where its layer reads it, since equal
+    ones may be stored once.
+    """
+    values = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in values:
+            values[node.output[0]] = _dequantised(*(values[name] for name in node.input))
+    for node in graph.node:
+        if node.op_type not in _LAYERS or not node.input[1].startswith(PREFIX):
             continue
-        if not name.endswith(_QUANTISED):
-            if np.issubdtype(values.dtype, np.floating) and not name.endswith("_scale"):
-                yield name[len(PREFIX) :], values
-            continue
-        plain = name[: -len(_QUANTISED)]
-        scale, zero = (_companion(raw, name, plain, kind) for kind in ("_scale", "_zero_point"))
-        shape = (-1,) + (1,) * (values.ndim - 1)
-        wide = values.astype(np.float64) - zero.astype(np.float64).reshape(shape)
-        yield plain[len(PREFIX) :], (wide * scale.reshape(shape)).astype(np.float32)
+        weight, bias = node.input[1:3] if len(node.input) > 2 else (node.input[1], "")
+        layer = weight[len(PREFIX) : weight.index(_WEIGHT)]
+        yield layer + _WEIGHT, values[weight].astype(np.float32)
+        found = values[bias] if bias else np.zeros(len(values[weight]))
+        yield f"{layer}.bias", found.astype(np.float32)
 
 
-def _companion(
-    raw: Mapping[str, npt.NDArray[Any]], name: str, plain: str, kind: str
-) -> npt.NDArray[Any]:
-    """Return the scale or zero point of a quantised tensor, whichever way it is named."""
-    return raw[name + kind] if name + kind in raw else raw[plain + kind]
+def _dequantised(
+    values: npt.NDArray[Any], scale: npt.NDArray[Any], zero: npt.NDArray[Any]
+) -> npt.NDArray[np.float64]:
+    """Return real values of quantised ones; scales and zero points lie along the first axis."""
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    wide = values.astype(np.float64) - zero.astype(np.float64).reshape(shape)
+    return np.asarray(wide * scale.astype(np.float64).reshape(shape))
 
 
-def _load(net: WaferNet, weights: dict[str, npt.NDArray[np.float32]]) -> dict[nn.Module, Tensor]:
+def _load(net: WaferNet, weights: dict[str, Floats]) -> dict[nn.Conv2d, Tensor]:
     """Load the weights; return the folded bias of each convolution before a batch norm."""
     pairs = dict(conv_norm_pairs(net))
     names = {module: name for name, module in net.named_modules()}
@@ -113,12 +120,12 @@ def _next(name: str) -> str:
 
 
 @torch.no_grad()
-def _renew_norms(net: WaferNet, biases: Mapping[nn.Module, Tensor], feeds: list[Feed]) -> None:
+def _renew_norms(net: WaferNet, biases: Mapping[nn.Conv2d, Tensor], feeds: list[Feed]) -> None:
     """Set each batch norm, in the order of the graph, from what its convolution gives it."""
     norms = dict(conv_norm_pairs(net))
 
-    def renew(conv: nn.Module, _: object, out: Tensor) -> None:
-        norm = norms[conv]  # type: ignore[index]
+    def renew(conv: nn.Conv2d, _: object, out: Tensor) -> None:
+        norm = norms[conv]
         variance, mean = torch.var_mean(out, dim=(0, 2, 3), correction=0)
         norm.running_mean, norm.running_var = mean, variance
         norm.weight.copy_(torch.sqrt(variance + norm.eps))

@@ -1,0 +1,102 @@
+"""What comes back from a model file computes what the file does, and can be trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.ml.small import PATTERNS, draw_dies
+from waferscope.errors import ModelError
+from waferscope.ml.export import fold_batch_norms, read_metadata, write_metadata
+from waferscope.ml.model import WaferNet
+from waferscope.ml.restore import conv_norm_pairs, restore_network
+
+
+@pytest.fixture(scope="module")
+def feed() -> tuple[Tensor, Tensor]:
+    """Return a wafer of each pattern, as the network takes them."""
+    rng = np.random.default_rng(3)
+    dies = np.stack([draw_dies(rng, [label], (64, 64)) for label in PATTERNS])
+    return torch.from_numpy(dies), torch.from_numpy(rng.random(dies.shape, np.float32))
+
+
+def probabilities(net: WaferNet, feed: tuple[Tensor, Tensor]) -> Tensor:
+    """Return mask probabilities in evaluation mode."""
+    with torch.no_grad():
+        return torch.sigmoid(net.eval()(*feed).mask_logits)
+
+
+def test_an_fp32_file_comes_back_as_the_network(
+    net: WaferNet, fp32_file: Path, feed: tuple[Tensor, Tensor]
+) -> None:
+    back = restore_network(fp32_file, [feed])
+    assert back.config == net.config
+    assert not back.training
+    other = torch.flip(feed[0], (2,)), feed[1]  # wafers that the norms were not measured on
+    for batch in (feed, other):
+        assert torch.allclose(probabilities(back, batch), probabilities(net, batch), atol=1e-4)
+
+
+def test_an_int8_file_comes_back_within_its_rounding(
+    net: WaferNet, int8_file: Path, feed: tuple[Tensor, Tensor]
+) -> None:
+    back = restore_network(int8_file, [feed])
+    off = (probabilities(back, feed) - probabilities(net, feed)).abs()
+    assert 0 < off.mean().item() < 0.03
+    name = "encoder.layer1.0.conv1.weight"
+    folded, weight = (dict(n.named_parameters())[name] for n in (fold_batch_norms(net), back))
+    step = folded.abs().amax(dim=(1, 2, 3), keepdim=True) / 63  # 7 bits, symmetric
+    assert bool(((weight - folded).abs() <= 0.51 * step).all())
+
+
+def test_in_training_mode_it_sees_what_it_saw(fp32_file: Path, feed: tuple[Tensor, Tensor]) -> None:
+    back = restore_network(fp32_file, [feed])
+    calm = probabilities(back, feed)
+    for module in back.train().modules():
+        if isinstance(module, nn.Dropout2d):
+            module.eval()
+    with torch.no_grad():
+        trained = torch.sigmoid(back(*feed).mask_logits)
+    assert torch.allclose(trained, calm, atol=1e-3)
+
+
+def test_every_convolution_before_a_norm_is_paired(net: WaferNet) -> None:
+    norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+    paired = [norm for _, norm in conv_norm_pairs(net)]
+    assert len(paired) == len(norms)
+    assert {id(norm) for norm in paired} == {id(norm) for norm in norms}
+
+
+def test_a_file_of_another_network_is_refused(
+    fp32_file: Path, tmp_path: Path, feed: tuple[Tensor, Tensor]
+) -> None:
+    model = onnx.load(str(fp32_file))
+    facts = read_metadata(fp32_file)
+    wider = {**facts["network"], "fine": 12}
+    for network in (wider, {"layers": 3}):
+        write_metadata(model, {**facts, "network": network})
+        onnx.save(model, str(tmp_path / "other.onnx"))
+        with pytest.raises(ModelError, match=r"Expected the network of a WaferScope model"):
+            restore_network(tmp_path / "other.onnx", [feed])
+
+
+def test_a_file_that_lacks_weights_is_refused(
+    fp32_file: Path, tmp_path: Path, feed: tuple[Tensor, Tensor]
+) -> None:
+    model = onnx.load(str(fp32_file))
+    kept = [i for i in model.graph.initializer if "mask_head" not in i.name]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    onnx.save(model, str(tmp_path / "less.onnx"))
+    with pytest.raises(ModelError, match="mask_head"):
+        restore_network(tmp_path / "less.onnx", [feed])
+
+
+def test_typical_wafers_are_needed(fp32_file: Path) -> None:
+    with pytest.raises(ModelError, match="typical wafers"):
+        restore_network(fp32_file, [])
