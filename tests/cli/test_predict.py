@@ -14,8 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, WriteNpz
+from waferscope.cli.outputs import FORMATS
+from waferscope.io import read
 
 pytestmark = pytest.mark.usefixtures("use_tiny_model")
+
+
+WAFERS = ("edge-0", "particle-1", "clean-2")
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -38,7 +43,8 @@ def test_table_on_screen_csv_and_report(run: Run, lot_file: Path, tmp_path: Path
 
 def test_every_format_is_written(run: Run, lot_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
-    done = run("predict", lot_file, "-o", output, "-f", "csv,json,parquet,coco,png,html")
+    bins = ("--bins", "edge=21,particle=22", "--neighbour-bin", 99, "--neighbour-radius", 2)
+    done = run("predict", lot_file, "-o", output, "-f", ",".join(FORMATS), *bins)
     assert done.code == 0
     names = {p.relative_to(output).as_posix() for p in output.rglob("*") if p.is_file()}
     assert names == {
@@ -46,13 +52,55 @@ def test_every_format_is_written(run: Run, lot_file: Path, tmp_path: Path) -> No
         "predictions.json",
         "predictions.parquet",
         "predictions.coco.json",
+        "predictions.polygons.coco.json",
         "report.html",
-        "overlays/L1_edge-0.png",
-        "overlays/L1_particle-1.png",
-        "overlays/L1_clean-2.png",
+        *(f"overlays/L1_{name}.png" for name in WAFERS),
+        *(f"masks/L1_{name}.masks.png" for name in WAFERS),
+        *(f"klarf/L1_{name}.klarf" for name in WAFERS),
+        *(f"e142/L1_{name}.e142.xml" for name in WAFERS),
+        *(f"g85/L1_{name}.g85.xml" for name in WAFERS),
+        *(f"sinf/L1_{name}.sinf" for name in WAFERS),
     }
+    (inked,) = read(output / "e142" / "L1_particle-1.e142.xml")
+    assert inked.bins is not None
+    assert inked.bins.hard is not None
+    assert {*inked.bins.hard_names.values()} >= {"edge", "particle"}
+    assert {22, 99} <= {*inked.bins.hard.ravel().tolist()}
     records = json.loads((output / "predictions.json").read_text(encoding="utf-8"))
     assert [r["wafer"]["wafer_id"] for r in records] == ["edge-0", "particle-1", "clean-2"]
+
+
+def test_maps_for_an_inker_need_bins(run: Run, lot_file: Path, tmp_path: Path) -> None:
+    done = run("predict", lot_file, "-o", tmp_path / "out", "-f", "e142")
+    assert done.code == 1
+    assert "--bins scratch=21" in done.err
+    assert not (tmp_path / "out").exists()
+    wrong = run("predict", lot_file, "-o", tmp_path / "out", "-f", "e142", "--bins", "stain=3")
+    assert wrong.code == 1
+    assert "got stain" in wrong.err
+
+
+def test_files_are_read_as_told(run: Run, tmp_path: Path) -> None:
+    """Columns, passing bins and retests: die (0, 0) failed first, then passed with bin 7."""
+    path = tmp_path / "dies.txt"
+    path.write_text("Q1;Q2;Q3\n0;0;9\n1;0;7\n0;1;7\n0;0;7\n")
+    columns = ("--map", "x=Q1", "--map", "y=Q2", "--map", "bin=Q3", "--pass-bins", "7")
+    told = ("--from", "csv", *columns)
+    assert run("predict", path, "-o", tmp_path / "a", *told).code == 0
+    assert table(tmp_path / "a")[0]["fails"] == "0"
+    assert run("predict", path, "-o", tmp_path / "b", *told, "--retests", "worst").code == 0
+    assert table(tmp_path / "b")[0]["fails"] == "1"
+
+
+def test_what_a_format_cannot_hold_is_said_with_code_3(
+    run: Run, tmp_path: Path, write_npz: WriteNpz
+) -> None:
+    path = write_npz(tmp_path / "q.npz", "edge", "clean", names=['a"b', "W2"])
+    done = run("predict", path, "-o", tmp_path / "out", "-f", "csv,klarf")
+    assert done.code == 3
+    assert "not written" in done.err
+    assert [p.name for p in (tmp_path / "out" / "klarf").iterdir()] == ["L1_W2.klarf"]
+    assert len(table(tmp_path / "out")) == 2
 
 
 def test_without_a_report_the_folder_comes_last(run: Run, lot_file: Path, tmp_path: Path) -> None:
@@ -123,7 +171,7 @@ def test_unknown_formats_are_refused(
 ) -> None:
     done = run("predict", lot_file, "-o", tmp_path / "out", "-f", formats)
     assert done.code == 1
-    assert "csv, json, parquet, coco, png, html" in done.err
+    assert ", ".join(FORMATS) in " ".join(done.err.split())
     assert not (tmp_path / "out").exists()
 
 

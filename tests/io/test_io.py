@@ -143,6 +143,10 @@ def test_pictures_one_or_a_folder(tmp_path: Path) -> None:
     ("items", "name", "error", "words"),
     [
         (wafers(), "a.docx", FormatError, "got '.docx'"),
+        (wafers(), "a.coco.json", FormatError, r"got '\.coco\.json', which is for predictions"),
+        (wafers(), "a.polygons.coco.json", FormatError, "format for wafers"),
+        (wafers(), "a.masks.png", FormatError, "format for wafers"),
+        (predictions(), "a.dies.png", FormatError, "which is for wafers alone"),
         (predictions(), "a.stdf", FormatError, "format for predictions"),
         ([*wafers(), *predictions()], "a.csv", InputError, "got both"),
         ([7], "a.csv", InputError, "got int"),

@@ -10,13 +10,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from waferscope.cli import console
+from waferscope.cli.inking import BinsOption, NeighbourBinOption, RadiusOption, mapping_of
 from waferscope.cli.inputs import WaferFiles, find_files
+from waferscope.cli.reading import (
+    PASSING,
+    ClassesOption,
+    DefectSizeOption,
+    FromOption,
+    MapOption,
+    PassBinsOption,
+    Retest,
+    RetestsOption,
+    options_of,
+)
 
 if TYPE_CHECKING:
     from waferscope.cli.outputs import Results
     from waferscope.domain.prediction import Prediction
     from waferscope.report.rows import WaferRow
 
+FormatsOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Any of csv, json, parquet, coco, coco_polygons, mask_png, png, klarf, e142, g85, "
+        "sinf, html, with commas.",
+    ),
+]
 app = typer.Typer()
 EXIT_SKIPPED = 3
 ROWS_SHOWN = 25
@@ -34,12 +55,7 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
         "waferscope-results"
     ),
-    formats: Annotated[
-        str,
-        typer.Option(
-            "--format", "-f", help="Any of csv, json, parquet, coco, png, html, with commas."
-        ),
-    ] = "csv,html",
+    formats: FormatsOption = "csv,html",
     model: Annotated[
         Path | None, typer.Option(help="Model file; the released model if left out.")
     ] = None,
@@ -51,13 +67,26 @@ def predict(
         int | None, typer.Option(help="Processor threads; all if left out.", min=1)
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Stop after N wafers.", min=1)] = None,
+    bins: BinsOption = None,
+    neighbour_bin: NeighbourBinOption = None,
+    neighbour_radius: RadiusOption = 1,
+    source_format: FromOption = None,
+    columns: MapOption = None,
+    retests: RetestsOption = Retest.last,
+    pass_bins: PassBinsOption = PASSING,
+    klarf_classes: ClassesOption = None,
+    min_defect_um: DefectSizeOption = 0.0,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad file instead of skipping it.")
     ] = False,
 ) -> None:
     """Mark the dies of every wafer and write tables, overlays and a report.
 
-    A file that cannot be read is reported and skipped, and the exit code is 3 at the end.
+    Files about all wafers, and folders of one file per wafer: overlays (png), masks (mask_png),
+    and maps for a prober or an inker (e142, g85, sinf). A KLARF file comes back whole (klarf),
+    with class and cluster of each defect in it.
+
+    What cannot be read or written is reported and skipped, and the exit code is 3 at the end.
     The last line printed is the path of the report, or of the folder without one.
 
     Example: waferscope predict lots/*.stdf.gz --output results --format csv,html,coco
@@ -66,10 +95,13 @@ def predict(
     from waferscope.errors import InputError
     from waferscope.infer import load_predictor
 
-    chosen = parse_formats(formats)
-    wafers = WaferFiles(find_files(paths), strict=strict, limit=limit)
+    chosen, mapping = parse_formats(formats), mapping_of(bins, neighbour_bin, neighbour_radius)
+    options = options_of(columns, retests, pass_bins, klarf_classes, min_defect_um)
+    wafers = WaferFiles(
+        find_files(paths), strict=strict, limit=limit, options=options, format=source_format
+    )
     predictor = load_predictor(model, threads)
-    with open_outputs(output, chosen) as outputs:
+    with open_outputs(output, chosen, mapping) as outputs:
         shown = _run(predictor.predict_stream(wafers, threshold=threshold), wafers, outputs)
         if not shown.wafers:
             raise InputError(
@@ -80,7 +112,7 @@ def predict(
     if wafers.skipped:
         console.say_warning(f"{len(wafers.skipped)} of {len(wafers.files)} files were skipped.")
     console.print_line(str(outputs.report or output))
-    if wafers.skipped:
+    if wafers.skipped or outputs.refused:
         raise typer.Exit(EXIT_SKIPPED)
 
 

@@ -35,7 +35,8 @@ from waferscope.io import (
     xlsx,
 )
 from waferscope.io.archive import Blob, open_blobs, pack
-from waferscope.io.files import make_folder, safe_name, write_whole
+from waferscope.io.files import write_whole
+from waferscope.io.folder import WaferFolder, name_of
 from waferscope.io.formats import ReadChoices, Reader, ReadOptions, Takes, WriteOptions, Writer
 from waferscope.io.inked import inked
 
@@ -297,28 +298,31 @@ def _kind(item: object) -> Takes:
 def _writer(path: Path, format: str | None, takes: Takes | None) -> Writer:
     """Return the row that a format or a suffix names for items of this kind."""
     fitting = [row for row in _WRITERS if takes in (None, row.takes)]
+    # The longest suffix counts, whatever it is for: wafers are no a.coco.json, though a .json.
+    length = max(_suffix_length(path, row) for row in _WRITERS)
     if format is not None:
         chosen = [row for row in fitting if row.name == format]
     else:
-        name = path.name.lower()
-        chosen = [row for row in fitting if name.endswith(row.extensions)]
-        chosen.sort(key=lambda row: -max(len(e) for e in row.extensions if name.endswith(e)))
+        chosen = [row for row in fitting if length and _suffix_length(path, row) == length]
     if not chosen:
         names = ", ".join(dict.fromkeys(row.name for row in fitting))
+        suffix = path.name[-length:] if length else path.suffix or path.name
+        other = "predictions" if takes == "wafers" else "wafers"
+        why = f", which is for {other} alone" if length and format is None else ""
         raise FormatError(
             f"Expected a format for {takes or 'wafers or predictions'} ({names}), got "
-            f"{format or path.suffix or path.name!r}. Name one of these, or use its suffix."
+            f"{format or suffix!r}{why}. Name one of these, or use its suffix."
         )
     return chosen[0]
 
 
-def _item_name(item: Any) -> str:
-    wafer: WaferMap = item if isinstance(item, WaferMap) else item.wafer
-    return safe_name("_".join(part for part in (wafer.lot_id, wafer.wafer_id) if part))
+def _suffix_length(path: Path, row: Writer) -> int:
+    name = path.name.lower()
+    return max((len(end) for end in row.extensions if name.endswith(end)), default=0)
 
 
 def _write_each(items: Iterator[Any], writer: Writer, path: Path) -> list[Path]:
-    """Write one file at the path, or one per item into a folder there; same names get numbers."""
+    """Write one file at the path, or one per item into a folder there."""
     extension = writer.extensions[0]
     first, second = next(items, None), next(items, None)
     if first is None:
@@ -327,13 +331,8 @@ def _write_each(items: Iterator[Any], writer: Writer, path: Path) -> list[Path]:
     if second is None and named:
         write_whole(path, writer.row(first))
         return [path]
-    folder = path.with_name(path.name[: -len(extension)] or "wafers") if named else path
-    make_folder(folder)
-    written: list[Path] = []
-    used: dict[str, int] = {}
-    for item in chain([first], [] if second is None else [second], items):
-        name = _item_name(item)
-        number = used[name.lower()] = used.get(name.lower(), 0) + 1
-        written.append(folder / f"{name}{'' if number == 1 else f'~{number}'}{extension}")
-        write_whole(written[-1], writer.row(item))
-    return written
+    folder = WaferFolder(
+        path.with_name(path.name[: -len(extension)] or "wafers") if named else path
+    )
+    every = chain([first], [] if second is None else [second], items)
+    return [folder.add(name_of(item), extension, writer.row(item)) for item in every]

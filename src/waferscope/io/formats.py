@@ -89,3 +89,8 @@ class Writer:
     def row_of(self, item: Any, options: WriteOptions) -> Any:
         """Return what the file needs of an item."""
         return self.row(item, options) if self.options else self.row(item)
+
+    def data_of(self, rows: Sequence[Any]) -> bytes:
+        """Return a file of some rows; of one where each item is a file of its own."""
+        data: bytes = rows[0] if self.join is None else self.join(rows)
+        return data

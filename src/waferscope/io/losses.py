@@ -80,8 +80,7 @@ def _is_there(value: Any) -> bool:
 
 def _back(wafer: WaferMap, writer: Writer, reader: Reader) -> WaferMap | None:
     """Return the wafer as it comes out of a file of its own; None when it does not."""
-    row = writer.row_of(wafer, WriteOptions())
-    data = row if writer.join is None else writer.join([row])
+    data = writer.data_of([writer.row_of(wafer, WriteOptions())])
     try:
         found = [reader.read(blob, ReadOptions()) for blob in open_blobs(data, lambda head: True)]
     except WaferScopeError:

@@ -43,7 +43,7 @@ _BODY: Final[dict[tuple[int, int], tuple[int, int]]] = {
     WCR: (12, 20),
     PRR: (7, 17 + 3 * 256),
 }
-# Records passed over: the rest of V4; what V4-2007 adds (1, 90 to 94 and 15, 30: PSR, NMR, CNR, SSR,
+# Passed over: the rest of V4; what V4-2007 adds (1, 90 to 94 and 15, 30: PSR, NMR, CNR, SSR,
 # CDR, STR); what Memory:2010.1 does (1, 95 to 102 and 15, 40: ASR, FSR, BSR, MSR, MCR, IDR, MMR,
 # MTR); Teradyne's reserved IMAGE and IG900 types.
 _PASSED: Final = (
