@@ -13,7 +13,7 @@ RECIPE ?= quick
 FUZZ_SECONDS ?= 600
 
 # An install is redone when the locks or the packaging change, and only then.
-BASE_KEY := $(shell cat requirements/build.lock requirements/base.lock pyproject.toml | sha256sum | cut -c1-16)
+BASE_KEY := $(shell cat requirements/build.lock requirements/base.lock requirements/serve.lock pyproject.toml | sha256sum | cut -c1-16)
 DEV_KEY := $(shell cat requirements/*.lock pyproject.toml | sha256sum | cut -c1-16)
 BASE := .venv/.installed-base-$(BASE_KEY)
 DEV := .venv/.installed-dev-$(DEV_KEY)
@@ -65,7 +65,7 @@ clean: ## remove what the chores made: environment, caches, output
 
 $(BASE): | .venv/bin/python
 	@echo "Installing the base: once, and again when its lock changes"
-	@$(BIN)/python -m pip install --quiet --quiet -r requirements/build.lock -r requirements/base.lock
+	@$(BIN)/python -m pip install --quiet --quiet -r requirements/build.lock -r requirements/serve.lock
 	@$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.installed-base-* && touch $@
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Rewrites requirements/*.lock: what pip installs today for the ranges in pyproject.toml.
 #
-# One clean environment is filled step by step and frozen after each step; base, train and dev list
-# what their step added, so that they agree by construction. What builds the package is frozen from
-# an environment of its own, held to the same versions. Needs the network; about 4 minutes.
+# One clean environment is filled step by step and frozen after each step; base, serve, train and
+# dev list what their step added, so that they agree by construction. What builds the package is
+# frozen from an environment of its own, held to the same versions. Needs the network; about 5
+# minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${1:-python3}"
@@ -45,9 +46,14 @@ if grep -qi '^torch==' "$work/now"; then
     echo "The base install must not bring torch." >&2
     exit 1
 fi
-lock train "What the train extra adds to it: torch, Lightning, MLflow with a local SQLite store." base ".[train]" "$torch"
-lock dev "What the checks add to that: pytest, ruff, mypy, import-linter." train ".[train,dev]" "$torch"
-lock fuzz "What \`make fuzz\` adds to that: atheris." dev ".[train,dev,fuzz]" "$torch"
+lock serve "What the serve extra adds to it: FastAPI, SQLAlchemy, obstore, DBOS." base ".[serve]"
+if grep -qi '^torch==' "$work/now"; then
+    echo "The service must not bring torch." >&2
+    exit 1
+fi
+lock train "What the train extra adds to that: torch, Lightning, MLflow with a local SQLite store." serve ".[serve,train]" "$torch"
+lock dev "What the checks add to that: pytest, ruff, mypy, import-linter, servers to test against." train ".[serve,train,dev]" "$torch"
+lock fuzz "What \`make fuzz\` adds to that: atheris." dev ".[serve,train,dev,fuzz]" "$torch"
 cp "$work/now" "$work/held"
 clean
 lock build "What builds the package itself; installed beside the base." "" \

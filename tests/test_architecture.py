@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "waferscope"
 TESTS = ROOT / "tests"
-ROOMS = ("cli", "domain", "infer", "io", "ml", "report", "synth")
+ROOMS = ("cli", "domain", "infer", "io", "ml", "report", "service", "synth")
 
 # Slow to import or absent from the base install: the command line loads them inside its commands.
 HEAVY = {

@@ -6,16 +6,32 @@
     │   └── ConfigError       a recipe, taxonomy or setting cannot be used
     ├── FormatError           a file cannot be read or written as the format it claims
     ├── ModelError            a model file is missing, damaged or made for another contract
-    └── MissingExtraError     an optional dependency is not installed (also an ImportError)
+    ├── MissingExtraError     an optional dependency is not installed (also an ImportError)
+    ├── AccessError           whoever asks may not have what was asked for
+    │   ├── IdentityError     nobody knows who asks: credentials are missing, wrong or expired
+    │   └── RightsError       who asks is known, and may not do this
+    ├── NotFoundError         what was asked for is not there
+    ├── ConflictError         it contradicts what is there already
+    ├── StaleError            what was to be changed has changed since it was read
+    ├── LimitError            more was asked for than is allowed
+    │   ├── RateError         too often; says when to try again
+    │   └── SizeError         too much at once
+    └── UnavailableError      a part is out of reach for the moment: database, blobs, cache, model
+        └── FullError         the disk or the store has no room left
 
 Each message says what was expected, what came, and what to do about it.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class WaferScopeError(Exception):
     """Root of the tree; catching it catches everything raised on purpose."""
+
+    keeps_changes: ClassVar[bool] = False
+    """Whether what was recorded before it was raised is kept: a refused login is counted."""
 
     @classmethod
     def build(cls, *, expected: str, got: str, cure: str) -> WaferScopeError:
@@ -49,3 +65,57 @@ class ModelError(WaferScopeError):
 
 class MissingExtraError(WaferScopeError, ImportError):
     """An optional dependency is not installed."""
+
+
+class AccessError(WaferScopeError):
+    """Whoever asks may not have what was asked for."""
+
+
+class IdentityError(AccessError):
+    """Nobody knows who asks: credentials are missing, wrong or expired."""
+
+    keeps_changes = True
+
+
+class RightsError(AccessError):
+    """Who asks is known, and may not do this."""
+
+
+class NotFoundError(WaferScopeError):
+    """What was asked for is not there, or is not to be seen by whoever asks."""
+
+
+class ConflictError(WaferScopeError):
+    """It contradicts what is there already."""
+
+
+class StaleError(WaferScopeError):
+    """What was to be changed has changed since it was read."""
+
+
+class LimitError(WaferScopeError):
+    """More was asked for than is allowed."""
+
+
+class RateError(LimitError):
+    """Too often: ``retry_after`` is the number of seconds to wait."""
+
+    def __init__(self, message: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SizeError(LimitError):
+    """Too much at once."""
+
+
+class UnavailableError(WaferScopeError):
+    """A part is out of reach for the moment; ``retry_after`` is the number of seconds to wait."""
+
+    def __init__(self, message: str = "", *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class FullError(UnavailableError):
+    """The disk or the store has no room left."""

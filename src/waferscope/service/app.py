@@ -1,0 +1,76 @@
+"""The web app: every router, every layer around them, and nothing that computes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+import waferscope
+from waferscope.service.auth import routes as auth
+from waferscope.service.errors import add_error_answers
+from waferscope.service.idempotency import AnsweredBefore, answer_again
+from waferscope.service.middleware import BodyLimit, Surround
+from waferscope.service.parts import Parts, open_parts
+from waferscope.service.settings import Settings
+from waferscope.service.users import routes as users
+
+NOUNS: Final = (auth, users)
+"""The nouns of the API; a new one is one more name here."""
+
+PUBLIC: Final = frozenset(
+    {
+        "POST /api/v1/auth/login",
+        "POST /api/v1/auth/refresh",
+    }
+)
+"""What may be asked by anybody; a test finds every other route closed."""
+
+
+def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
+    """Return the app. It opens its parts when it starts, unless they are given."""
+    opened = parts if parts is not None else open_parts(settings)
+    app = FastAPI(
+        title="WaferScope",
+        version=waferscope.__version__,
+        description="Marks on every die of a wafer which defect mechanism it belongs to.",
+        lifespan=_lifespan,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.parts = opened
+    api = APIRouter(prefix="/api/v1")
+    for noun in NOUNS:
+        api.include_router(noun.router)
+    app.include_router(api)
+    add_error_answers(app)
+    app.add_exception_handler(AnsweredBefore, answer_again)
+    app.add_middleware(BodyLimit, parts=opened)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                "X-API-Key",
+                "X-CSRF-Token",
+                "X-Request-ID",
+            ],
+            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Surround, parts=opened)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.parts.close()

@@ -1,0 +1,131 @@
+"""From errors to answers: one table of statuses, one shape for every error (RFC 9457).
+
+The errors themselves know no HTTP; they are those of `waferscope.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
+
+from waferscope import errors
+from waferscope.service.telemetry import request_id
+
+STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
+    errors.WaferScopeError: 500,
+    errors.InputError: 422,
+    errors.FormatError: 422,
+    errors.ModelError: 503,
+    errors.MissingExtraError: 501,
+    errors.IdentityError: 401,
+    errors.AccessError: 403,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.StaleError: 412,
+    errors.LimitError: 429,
+    errors.SizeError: 413,
+    errors.UnavailableError: 503,
+    errors.FullError: 507,
+}
+"""The status of an error is that of the nearest class in its line of descent."""
+
+PROBLEM: Final = "application/problem+json"
+FAULT: Final = "Something went wrong here. Report the request id; the log has the rest."
+_log = structlog.get_logger()
+
+
+def status_of(error: errors.WaferScopeError) -> int:
+    """Return the HTTP status of an error.
+
+    >>> status_of(errors.WaferError("no dies")), status_of(errors.RateError("slower"))
+    (422, 429)
+    """
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem(
+    status: int, detail: str, *, path: str, kind: str = "", wrong: Sequence[Any] = ()
+) -> JSONResponse:
+    """Return an error as an answer. ``kind`` names the class, ``wrong`` lists faulty fields."""
+    phrase = HTTPStatus(status).phrase
+    body: dict[str, Any] = {
+        "type": f"urn:waferscope:error:{kind}" if kind else "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": detail or phrase,
+        "instance": path,
+        "request_id": request_id(),
+    }
+    if wrong:
+        body["errors"] = list(wrong)
+    headers = {"Cache-Control": "no-store"}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, status_code=status, headers=headers, media_type=PROBLEM)
+
+
+def problem_of(error: errors.WaferScopeError, path: str) -> JSONResponse:
+    """Return an error of the house as an answer, with Retry-After where it says when."""
+    status = status_of(error)
+    hidden = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    answer = problem(status, FAULT if hidden else str(error), path=path, kind=type(error).__name__)
+    wait = getattr(error, "retry_after", None)
+    if wait is not None:
+        answer.headers["Retry-After"] = str(wait)
+    return answer
+
+
+async def _answer_own(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.WaferScopeError)
+    if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("error", kind=type(error).__name__, message=str(error), exc_info=error)
+    return problem_of(error, request.url.path)
+
+
+async def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = [
+        {"where": [str(part) for part in one["loc"]], "message": one["msg"], "code": one["type"]}
+        for one in error.errors()
+    ]
+    fields = ", ".join(".".join(one["where"]) for one in wrong)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"Expected a request as /docs describes it, got something else in {fields}.",
+        path=request.url.path,
+        kind="InputError",
+        wrong=wrong,
+    )
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    answer = problem(error.status_code, str(error.detail), path=request.url.path)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _answer_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody is there to read it
+
+
+async def _answer_fault(request: Request, error: Exception) -> Response:
+    _log.error("fault", kind=type(error).__name__, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT, path=request.url.path)
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Make the app answer every error in the one shape."""
+    app.add_exception_handler(errors.WaferScopeError, _answer_own)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(StarletteHTTPException, _answer_http)
+    app.add_exception_handler(ClientDisconnect, _answer_gone)
+    app.add_exception_handler(Exception, _answer_fault)

@@ -1,0 +1,55 @@
+"""The parts that every request may lean on, opened once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from waferscope.service.cache import Cache
+from waferscope.service.db import Records
+from waferscope.service.limits import RateLimits
+from waferscope.service.settings import Settings
+from waferscope.service.storage import Blobs
+from waferscope.service.telemetry import Figures
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Settings and what they open; close it with ``close()``."""
+
+    settings: Settings
+    records: Records
+    blobs: Blobs
+    cache: Cache
+    limits: RateLimits
+    figures: Figures = field(default_factory=Figures)
+
+    async def close(self) -> None:
+        """Give back every connection."""
+        await self.cache.close()
+        self.records.close()
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Return the parts that the settings name. Folders are made, databases are not."""
+    if settings.uses_sqlite or not settings.blobs_url:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    return Parts(
+        settings=settings,
+        records=Records(settings.records),
+        blobs=Blobs(settings.blobs),
+        cache=Cache(settings.cache_url),
+        limits=RateLimits(settings.cache_url),
+    )
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the app that answers the request."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+House = Annotated[Parts, Depends(parts_of)]
+"""The parts, for a route: ``house: House``."""

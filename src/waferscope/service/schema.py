@@ -1,0 +1,28 @@
+"""What all schemas share: strict questions, answers from rows, pages of a list."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+
+
+class Question(BaseModel):
+    """A request body: unknown fields are refused, so that a typing error is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Answer(BaseModel):
+    """A response body; may be built from a row of the same field names."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Page(Answer, Generic[Item]):
+    """A part of a list. ``next`` is the cursor of what follows; None at the end."""
+
+    items: list[Item]
+    next: str | None = Field(description="give it as `cursor` to go on; null at the end")

@@ -1,0 +1,112 @@
+"""The SQL that every noun may use: the audit trail, kept answers, milestones, pages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Select, delete, exc, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from waferscope.errors import ConflictError, WaferScopeError
+from waferscope.service.auth.identity import Identity
+from waferscope.service.paging import Place
+from waferscope.service.tables import AuditEntry, IdempotencyKey, Milestone
+from waferscope.service.tables.row import now
+from waferscope.service.telemetry import request_id
+
+ANSWERS_KEPT: Final = timedelta(days=1)
+T = TypeVar("T")
+
+
+def record(session: Session, who: Identity, action: str, target: str = "", **detail: Any) -> None:
+    """Add to the audit trail: who did what (``users.create``) to what (an id), with what else.
+
+    Part of the caller's transaction: what is undone was not done. Give no secrets as ``detail``.
+    """
+    session.add(
+        AuditEntry(
+            actor_id=who.user_id,
+            actor=who.name[:200],
+            via=f"{who.kind}:{who.via}" if who.via else who.kind,
+            action=action,
+            target=target[:200],
+            detail=detail,
+            request_id=request_id(),
+            address=who.address[:64],
+        )
+    )
+
+
+def keep(session: Session, clash: str) -> None:
+    """Send what was added to the database now. Raises ConflictError(clash) if it is there already.
+
+    A row that refers to another one which is not there is a defect of the caller, and rises.
+    """
+    try:
+        session.flush()
+    except exc.IntegrityError as error:
+        text = str(error.orig).lower()
+        if "unique" not in text and "duplicate" not in text:
+            raise
+        raise ConflictError(clash) from error
+
+
+def found_or(session_result: T | None, error: Callable[[], WaferScopeError]) -> T:
+    """Return what was found, or raise the error that says that nothing was."""
+    if session_result is None:
+        raise error()
+    return session_result
+
+
+def newest_first(query: Select[T], key: InstrumentedAttribute[Any], place: Place) -> Select[T]:
+    """Return the query for one page, by falling id; ids sort by the time they were made."""
+    if place.after:
+        query = query.where(key < place.after[0])
+    return query.order_by(key.desc()).limit(place.limit + 1)
+
+
+def claim_answer(
+    session: Session, user_id: str, key: str, fingerprint: str
+) -> IdempotencyKey | None:
+    """Return the answer kept under the key; or None, and the key is claimed for this request.
+
+    Raises ConflictError when the key was used for something else, or is being used right now.
+    """
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < now() - ANSWERS_KEPT))
+    found = session.get(IdempotencyKey, (user_id, key))
+    if found is None:
+        session.add(IdempotencyKey(user_id=user_id, key=key, fingerprint=fingerprint))
+        keep(session, "Expected one request at a time per Idempotency-Key, got two. Try again.")
+        return None
+    if found.fingerprint != fingerprint:
+        raise ConflictError(
+            "Expected the same request under the same Idempotency-Key, got another. "
+            "Take a new key for a new request."
+        )
+    return found
+
+
+def keep_answer(session: Session, user_id: str, key: str, status: int, body: str) -> None:
+    """Keep the answer under the key that was claimed."""
+    claimed = session.get_one(IdempotencyKey, (user_id, key))
+    claimed.status, claimed.body = status, body
+
+
+def fingerprint(*parts: bytes) -> str:
+    """Return a digest of the parts that is another one when any part is."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def reach(session: Session, milestone: str) -> bool:
+    """Return whether this is the first time that the milestone is reached, and remember it."""
+    if session.scalar(select(Milestone).where(Milestone.name == milestone)) is not None:
+        return False
+    session.add(Milestone(name=milestone))
+    session.flush()
+    return True
