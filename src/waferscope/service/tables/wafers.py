@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     String,
@@ -153,38 +155,59 @@ class Prediction(Row):
 
 
 class Embedding(Row):
-    """The place of a wafer among all: a unit vector of float32, little endian."""
+    """The place of a wafer among all: a unit vector of float32, little endian.
+
+    ``number`` rises with each row: an index of vectors knows by it what it has not seen yet.
+    """
 
     __tablename__ = "embeddings"
 
-    wafer_id: Mapped[str] = mapped_column(
-        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE"), primary_key=True
+    number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
     )
-    model_version: Mapped[str] = mapped_column(String(60), primary_key=True)
+    wafer_id: Mapped[str] = mapped_column(
+        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE")
+    )
+    model_version: Mapped[str] = mapped_column(String(60))
     size: Mapped[int] = mapped_column(SmallInteger)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[Made]
 
-    __table_args__ = (Index(None, "model_version", "created_at"),)
+    __table_args__ = (
+        UniqueConstraint("wafer_id", "model_version"),
+        Index(None, "model_version", "number"),
+    )
 
 
 class Flag(Row):
-    """A user says that a prediction is wrong, and why."""
+    """A user says that a prediction is wrong, and why; a reviewer closes it.
+
+    ``resolution``: empty while open, then ``confirmed`` or ``dismissed``, with an ``answer``.
+    """
 
     __tablename__ = "flags"
 
     id: Mapped[Key]
     wafer_id: Mapped[str] = mapped_column(
-        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE"), index=True
+        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE")
     )
     prediction_id: Mapped[str | None] = mapped_column(
         String(ID_LENGTH), ForeignKey("predictions.id", ondelete="SET NULL"), index=True
     )
-    user_id: Mapped[UserKey] = mapped_column(index=True)
+    user_id: Mapped[UserKey]
+    label: Mapped[str] = mapped_column(String(60), default="")
     note: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[Made] = mapped_column(index=True)
+    created_at: Mapped[Made]
+    resolution: Mapped[str] = mapped_column(String(20), default="")
+    answer: Mapped[str] = mapped_column(Text, default="")
     closed_at: Mapped[datetime | None]
     closed_by: Mapped[str | None] = mapped_column(String(ID_LENGTH), ForeignKey("users.id"))
+
+    __table_args__ = (
+        Index(None, "wafer_id", "id"),
+        Index(None, "user_id", "id"),
+        Index(None, "resolution", "id"),
+    )
 
 
 class Cause(Row):
@@ -194,13 +217,20 @@ class Cause(Row):
 
     id: Mapped[Key]
     wafer_id: Mapped[str] = mapped_column(
-        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE"), index=True
+        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE")
     )
-    user_id: Mapped[UserKey] = mapped_column(index=True)
-    label: Mapped[str] = mapped_column(String(60), default="", index=True)
+    user_id: Mapped[UserKey]
+    label: Mapped[str] = mapped_column(String(60), default="")
     cause: Mapped[Name]
     note: Mapped[str] = mapped_column(Text, default="")
-    created_at: Mapped[Made] = mapped_column(index=True)
+    created_at: Mapped[Made]
+    updated_at: Mapped[Made]
+
+    __table_args__ = (
+        Index(None, "wafer_id", "id"),
+        Index(None, "user_id", "id"),
+        Index(None, "label", "id"),
+    )
 
 
 class RetentionRule(Row):

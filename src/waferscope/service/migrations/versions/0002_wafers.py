@@ -161,6 +161,12 @@ def _predictions() -> None:
 def _embeddings() -> None:
     op.create_table(
         "embeddings",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("wafer_id", sa.String(length=40), nullable=False),
         sa.Column("model_version", sa.String(length=60), nullable=False),
         sa.Column("size", sa.SmallInteger(), nullable=False),
@@ -169,7 +175,10 @@ def _embeddings() -> None:
         sa.ForeignKeyConstraint(
             ["wafer_id"], ["wafers.id"], name="fk_embeddings_wafer_id", ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("wafer_id", "model_version", name="pk_embeddings"),
+        sa.PrimaryKeyConstraint("number", name="pk_embeddings"),
+        sa.UniqueConstraint(
+            "wafer_id", "model_version", name="uq_embeddings_wafer_id_model_version"
+        ),
     )
 
 
@@ -180,8 +189,11 @@ def _flags() -> None:
         sa.Column("wafer_id", sa.String(length=40), nullable=False),
         sa.Column("prediction_id", sa.String(length=40), nullable=True),
         sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("label", sa.String(length=60), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("resolution", sa.String(length=20), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_by", sa.String(length=40), nullable=True),
         sa.ForeignKeyConstraint(["closed_by"], ["users.id"], name="fk_flags_closed_by"),
@@ -209,6 +221,7 @@ def _causes() -> None:
         sa.Column("cause", sa.String(length=200), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_causes_user_id"),
         sa.ForeignKeyConstraint(
             ["wafer_id"], ["wafers.id"], name="fk_causes_wafer_id", ondelete="CASCADE"
