@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
@@ -45,15 +46,15 @@ class _Asked:
 class Engine:
     """Predicts for everybody in this process; close it with ``close()``.
 
-    ``model`` is a model file, or empty for the released one; ``threads`` 0 stands for every
+    ``model`` is a model file, or None for the released one; ``threads`` 0 stands for every
     processor; single wafers wait ``gather_ms`` for company.
     """
 
     def __init__(
-        self, figures: Figures, model: str = "", threads: int = 0, gather_ms: float = 2
+        self, figures: Figures, model: Path | None = None, *, threads: int = 0, gather_ms: float = 2
     ) -> None:
         self._figures: Final = figures
-        self._model: Final = model or None
+        self._model: Final = model
         self._threads: Final = threads or None
         self._window: Final = gather_ms / 1000
         self._predictor: Predictor | None = None
