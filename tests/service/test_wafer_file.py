@@ -58,7 +58,8 @@ def test_where_a_wafer_came_from_is_no_content() -> None:
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    wafer = replace(PLAIN, slot=np.int64(3), die_width_mm=np.float32(2.5))
+    numbers: dict[str, Any] = {"slot": np.int64(3), "die_width_mm": np.float32(2.5)}
+    wafer = replace(PLAIN, **numbers)
     assert unpack_wafer(pack_wafer(wafer)) == wafer
 
 

@@ -61,7 +61,7 @@ def content_of(wafer: WaferMap) -> str:
     digest = hashlib.sha256(_json([describe(wafer), _bin_names(wafer)]))
     for name, grid in _grids(wafer):
         digest.update(f"{name}{grid.dtype.str}".encode("ascii"))
-        digest.update(np.ascontiguousarray(grid))
+        digest.update(grid.tobytes())
     return digest.hexdigest()
 
 
