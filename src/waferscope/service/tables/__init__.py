@@ -20,6 +20,7 @@ from waferscope.service.tables.wafers import (
     Prediction,
     RetentionRule,
     Upload,
+    UploadWafer,
     Wafer,
     WaferLabel,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Row",
     "Sitting",
     "Upload",
+    "UploadWafer",
     "User",
     "Wafer",
     "WaferLabel",

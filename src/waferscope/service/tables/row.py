@@ -53,6 +53,7 @@ class Row(DeclarativeBase):
         datetime: Instant(),
         dict[str, Any]: JSON(),
         list[str]: JSON(),
+        list[dict[str, Any]]: JSON(),
     }
 
 

@@ -37,7 +37,10 @@ class Lot(Row):
 
 
 class Upload(Row):
-    """One file that arrived, and what became of it."""
+    """One file that arrived, and what became of it.
+
+    ``options`` is how it was read; ``failures`` names what could not be read inside of it.
+    """
 
     __tablename__ = "uploads"
 
@@ -51,14 +54,33 @@ class Upload(Row):
     wafers_new: Mapped[int] = mapped_column(default=0)
     wafers_known: Mapped[int] = mapped_column(default=0)
     predicts: Mapped[bool] = mapped_column(default=True)
+    batch_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    options: Mapped[dict[str, Any]]
+    failures: Mapped[list[dict[str, Any]]]
     notes: Mapped[list[str]]
     created_at: Mapped[Made] = mapped_column(index=True)
+
+
+class UploadWafer(Row):
+    """A wafer of an uploaded file, in its place; ``known`` if it was there before the file came."""
+
+    __tablename__ = "upload_wafers"
+
+    upload_id: Mapped[str] = mapped_column(
+        String(ID_LENGTH), ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    wafer_id: Mapped[str] = mapped_column(
+        String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE"), index=True
+    )
+    known: Mapped[bool] = mapped_column(default=False)
 
 
 class Wafer(Row):
     """One tested wafer; its dies are a blob, its latest prediction is repeated here for lists.
 
-    ``text`` is what a search looks through, in lower case. ``severity`` 0 to 100 and
+    ``content`` is the digest of all that was measured (`wafer_file.content_of`), ``dated`` when
+    that was, or when it came where nobody knows; ``arrived_at`` when it came last. ``text`` is what a search looks through, in lower case. ``severity`` 0 to 100 and
     ``severity_level`` and ``label`` (the first of the labels) are those of the last stored
     prediction; empty or None before there is one.
     """
@@ -92,22 +114,24 @@ class Wafer(Row):
     label: Mapped[str] = mapped_column(String(60), default="")
     severity: Mapped[float | None] = mapped_column(Float)
     severity_level: Mapped[str] = mapped_column(String(20), default="")
+    dated: Mapped[Made]
+    arrived_at: Mapped[Made]
     created_at: Mapped[Made]
     deleted_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index(None, "deleted_at", "id"),
         Index(None, "lot_id", "id"),
         Index(None, "lot", "id"),
         Index(None, "product", "id"),
         Index(None, "step", "id"),
         Index(None, "tester", "id"),
-        Index(None, "label", "id"),
         Index(None, "severity_level", "id"),
         Index(None, "severity", "id"),
-        Index(None, "tested_at", "id"),
-        Index(None, "product", "step", "id"),
-        Index(None, "product", "label", "id"),
+        Index(None, "yield_share", "id"),
+        Index(None, "dated", "id"),
+        Index(None, "product", "arrived_at"),
+        Index(None, "deleted_at"),
+        Index(None, "text", postgresql_using="gin", postgresql_ops={"text": "gin_trgm_ops"}),
     )
 
 
@@ -208,6 +232,11 @@ class Flag(Row):
         Index(None, "user_id", "id"),
         Index(None, "resolution", "id"),
     )
+
+    @property
+    def state(self) -> str:
+        """Whether it is open, confirmed or dismissed."""
+        return self.resolution or "open"
 
 
 class Cause(Row):

@@ -14,6 +14,7 @@ TABLES = (
     "lots",
     "uploads",
     "wafers",
+    "upload_wafers",
     "wafer_labels",
     "predictions",
     "embeddings",
@@ -28,6 +29,7 @@ def upgrade() -> None:
     _lots()
     _uploads()
     _wafers()
+    _upload_wafers()
     _wafer_labels()
     _predictions()
     _embeddings()
@@ -68,6 +70,9 @@ def _uploads() -> None:
         sa.Column("wafers_new", sa.Integer(), nullable=False),
         sa.Column("wafers_known", sa.Integer(), nullable=False),
         sa.Column("predicts", sa.Boolean(), nullable=False),
+        sa.Column("batch_id", sa.String(length=40), nullable=True),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("failures", sa.JSON(), nullable=False),
         sa.Column("notes", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_uploads_user_id"),
@@ -103,6 +108,8 @@ def _wafers() -> None:
         sa.Column("label", sa.String(length=60), nullable=False),
         sa.Column("severity", sa.Float(), nullable=True),
         sa.Column("severity_level", sa.String(length=20), nullable=False),
+        sa.Column("dated", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["lot_id"], ["lots.id"], name="fk_wafers_lot_id"),
@@ -110,6 +117,23 @@ def _wafers() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_wafers_user_id"),
         sa.PrimaryKeyConstraint("id", name="pk_wafers"),
         sa.UniqueConstraint("content", name="uq_wafers_content"),
+    )
+
+
+def _upload_wafers() -> None:
+    op.create_table(
+        "upload_wafers",
+        sa.Column("upload_id", sa.String(length=40), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("wafer_id", sa.String(length=40), nullable=False),
+        sa.Column("known", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["upload_id"], ["uploads.id"], name="fk_upload_wafers_upload_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["wafer_id"], ["wafers.id"], name="fk_upload_wafers_wafer_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("upload_id", "position", name="pk_upload_wafers"),
     )
 
 
