@@ -80,9 +80,10 @@ class Wafer(Row):
     """One tested wafer; its dies are a blob, its latest prediction is repeated here for lists.
 
     ``content`` is the digest of all that was measured (`wafer_file.content_of`), ``dated`` when
-    that was, or when it came where nobody knows; ``arrived_at`` when it came last. ``text`` is what a search looks through, in lower case. ``severity`` 0 to 100 and
-    ``severity_level`` and ``label`` (the first of the labels) are those of the last stored
-    prediction; empty or None before there is one.
+    that was, or when it came where nobody knows; ``arrived_at`` when it came last. ``text`` is
+    what a search looks through, in lower case. ``severity`` 0 to 100 and ``severity_level`` and
+    ``label`` (the first of the labels) are those of the last stored prediction; empty or None
+    before there is one.
     """
 
     __tablename__ = "wafers"
