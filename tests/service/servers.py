@@ -108,7 +108,9 @@ def postgresql() -> Iterator[str]:
             "max_connections=200",
         ):
             command += ["-c", setting]
+        ask = [find_program("pg_isready", "postgresql"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         with running(command, port, folder / "log"):
+            wait_for(lambda: subprocess.run(ask, check=False).returncode == 0, "PostgreSQL")
             yield f"postgresql://postgres@127.0.0.1:{port}/"
 
 

@@ -10,21 +10,28 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 import waferscope
+from waferscope.service.audit import routes as audit
 from waferscope.service.auth import routes as auth
 from waferscope.service.errors import add_error_answers
+from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
+from waferscope.service.keys import routes as keys
 from waferscope.service.middleware import BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.settings import Settings
 from waferscope.service.users import routes as users
+from waferscope.service.webhooks import routes as webhooks
 
-NOUNS: Final = (auth, users)
+NOUNS: Final = (auth, users, keys, audit, webhooks, health)
 """The nouns of the API; a new one is one more name here."""
 
 PUBLIC: Final = frozenset(
     {
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",
+        "GET /api/v1/health",
+        "GET /api/v1/ready",
+        "GET /api/v1/metrics",
     }
 )
 """What may be asked by anybody; a test finds every other route closed."""

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from waferscope.errors import FullError, UnavailableError, WaferScopeError
+from waferscope.errors import FullError, InputError, UnavailableError, WaferScopeError
 
 BUSY_MS: Final = 10_000
 """How long a writer waits for another one on SQLite."""
@@ -33,8 +33,8 @@ class Records:
         self.engine: Final[Engine] = build_engine(url)
         read_only = self.engine.execution_options(postgresql_readonly=True)
         self._reads = sessionmaker(read_only, expire_on_commit=False)
-        writing = self.engine.execution_options(writing=True)
-        self._writes = sessionmaker(writing, expire_on_commit=False)
+        self.write_engine: Final[Engine] = self.engine.execution_options(writing=True)
+        self._writes = sessionmaker(self.write_engine, expire_on_commit=False)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -110,6 +110,11 @@ def translated() -> Iterator[None]:
         yield
     except exc.TimeoutError as error:
         raise UnavailableError("The database has no free connection. Try again.") from error
+    except (exc.DataError, OverflowError) as error:
+        raise InputError(
+            "Expected values that the database can hold, got one with a NUL or too large a number."
+            " Correct it."
+        ) from error
     except exc.DBAPIError as error:
         if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
             raise

@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from dbos import DBOS
 from sqlalchemy import Engine, TextClause, text
 
 from waferscope.errors import ConfigError
@@ -26,8 +27,9 @@ def _config(engine: Engine) -> Config:
 
 
 def upgrade(engine: Engine, to: str = "head") -> None:
-    """Bring the tables up to a revision, the newest one by default."""
+    """Bring the tables up to a revision, the newest one by default, and those of DBOS to theirs."""
     command.upgrade(_config(engine), to)
+    DBOS.migrate(engine.url.render_as_string(hide_password=False))
 
 
 def downgrade(engine: Engine, to: str = "base") -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from waferscope.service.cache import Cache
 from waferscope.service.db import Records
+from waferscope.service.engine import Engine
 from waferscope.service.limits import RateLimits
+from waferscope.service.queue import JobQueue
 from waferscope.service.settings import Settings
 from waferscope.service.storage import Blobs
 from waferscope.service.telemetry import Figures
@@ -24,11 +26,15 @@ class Parts:
     blobs: Blobs
     cache: Cache
     limits: RateLimits
-    figures: Figures = field(default_factory=Figures)
+    queue: JobQueue
+    engine: Engine
+    figures: Figures
 
     async def close(self) -> None:
         """Give back every connection."""
         await self.cache.close()
+        self.engine.close()
+        self.queue.close()
         self.records.close()
 
 
@@ -36,12 +42,18 @@ def open_parts(settings: Settings) -> Parts:
     """Return the parts that the settings name. Folders are made, databases are not."""
     if settings.uses_sqlite or not settings.blobs_url:
         settings.home.mkdir(parents=True, exist_ok=True)
+    records, figures = Records(settings.records), Figures()
     return Parts(
         settings=settings,
-        records=Records(settings.records),
+        records=records,
+        queue=JobQueue(records),
         blobs=Blobs(settings.blobs),
         cache=Cache(settings.cache_url),
         limits=RateLimits(settings.cache_url),
+        engine=Engine(
+            figures, settings.model, threads=settings.model_threads, gather_ms=settings.gather_ms
+        ),
+        figures=figures,
     )
 
 

@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe line that is logged"
     )
+    model: Path | None = Field(default=None, description="model file; the released one if left out")
+    model_threads: int = Field(
+        default=0, ge=0, description="processors that the model may use; 0: every one"
+    )
+    gather_ms: float = Field(
+        default=2, ge=0, le=1000, description="how long a wafer waits for others to run with"
+    )
     demo: bool = Field(default=True, description="load the demo lot on the first start")
     job_concurrency: int = Field(default=2, ge=1, description="jobs that one worker runs at a time")
     shutdown_seconds: int = Field(

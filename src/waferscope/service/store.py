@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Select, delete, exc, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from waferscope.errors import ConflictError, WaferScopeError
+from waferscope.errors import ConflictError, InputError
 from waferscope.service.auth.identity import Identity
+from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
-from waferscope.service.tables import AuditEntry, IdempotencyKey, Milestone
+from waferscope.service.tables import AuditEntry, Delivery, IdempotencyKey, Milestone, Webhook
 from waferscope.service.tables.row import now
 from waferscope.service.telemetry import request_id
 
@@ -54,18 +54,18 @@ def keep(session: Session, clash: str) -> None:
         raise ConflictError(clash) from error
 
 
-def found_or(session_result: T | None, error: Callable[[], WaferScopeError]) -> T:
-    """Return what was found, or raise the error that says that nothing was."""
-    if session_result is None:
-        raise error()
-    return session_result
-
-
 def newest_first(query: Select[T], key: InstrumentedAttribute[Any], place: Place) -> Select[T]:
     """Return the query for one page, by falling id; ids sort by the time they were made."""
     if place.after:
-        query = query.where(key < place.after[0])
+        query = query.where(key < sole(place.after, key.type.python_type))
     return query.order_by(key.desc()).limit(place.limit + 1)
+
+
+def sole(after: tuple[Any, ...], kind: type) -> Any:
+    """Return the one value of a cursor. Raises InputError when it is not of the kind."""
+    if len(after) != 1 or type(after[0]) is not kind:
+        raise InputError("Expected a cursor of this list, got one of another. Start anew.")
+    return after[0]
 
 
 def claim_answer(
@@ -110,3 +110,19 @@ def reach(session: Session, milestone: str) -> bool:
     session.add(Milestone(name=milestone))
     session.flush()
     return True
+
+
+def webhooks_wanting(session: Session, event: str) -> list[Webhook]:
+    """Return the active webhooks that want an event; there are few of them."""
+    active = session.scalars(select(Webhook).where(Webhook.active))
+    return [webhook for webhook in active if event in webhook.events]
+
+
+def add_delivery(
+    session: Session, webhook_id: str, event: str, payload: dict[str, Any]
+) -> Delivery:
+    """Write down what is to be sent to a webhook."""
+    delivery = Delivery(id=new_id("dlv"), webhook_id=webhook_id, event=event, payload=payload)
+    session.add(delivery)
+    session.flush()
+    return delivery

@@ -1,0 +1,14 @@
+"""Every job by its name; a new one is one more row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from waferscope.service.events import DELIVER
+from waferscope.service.jobs.deliver import deliver_webhook
+
+JOBS: Final[dict[str, Callable[..., Any]]] = {
+    DELIVER: deliver_webhook,
+}
+"""A job is a function of JSON words that does all its work in steps (`steps.run_step`)."""

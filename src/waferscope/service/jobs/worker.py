@@ -1,0 +1,115 @@
+"""A worker: a process that does jobs until it is told to stop, and takes over from dead ones."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from waferscope.errors import UnavailableError
+from waferscope.service.jobs import store
+from waferscope.service.jobs.catalogue import JOBS
+from waferscope.service.jobs.steps import GATE, move_in
+from waferscope.service.migrate import require_newest
+from waferscope.service.parts import Parts
+from waferscope.service.queue import APPLICATION, VERSION
+from waferscope.service.tables.row import now
+
+BEAT_S: Final = 5
+ERRANDS_AT_ONCE: Final = 8
+POLL_S: Final = 0.5
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Badge:
+    """Who a worker is."""
+
+    name: str
+    host: str
+    pid: int
+
+
+def new_badge(name: str = "") -> Badge:
+    """Return the badge of this process, named after its host and process unless it has a name."""
+    host, pid = socket.gethostname(), os.getpid()
+    return Badge(name or f"{host}-{pid}", host, pid)
+
+
+def work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
+    """Do jobs until ``stop`` is set; return whether every step that was begun came to its end.
+
+    Raises ConfigError when the database is not that of this version.
+    """
+    require_newest(house.records.engine)
+    move_in(house)
+    GATE.open()
+    _launch(house, badge)
+    _log.info("worker started", worker=badge.name)
+    since = now()
+    while True:
+        _beat(house, badge, since)
+        if stop.wait(BEAT_S):
+            break
+    calm = GATE.close(house.settings.shutdown_seconds)
+    with house.records.writing() as session:
+        store.check_out(session, badge.name)
+    DBOS.destroy()
+    _log.info("worker stopped", worker=badge.name, steps_ended=calm)
+    return calm
+
+
+def _launch(house: Parts, badge: Badge) -> None:
+    config: DBOSConfig = {
+        "name": APPLICATION,
+        "system_database_url": house.records.engine.url.render_as_string(hide_password=False),
+        "system_database_engine": house.records.write_engine,
+        "serializer": DBOSPortableJSONSerializer(),
+        "application_version": VERSION,
+        "executor_id": badge.name,
+        "run_migrations": False,
+        "enable_otlp": False,
+        "use_listen_notify": False,
+        "log_level": "WARNING",
+    }
+    DBOS(config=config)
+    for name, job in JOBS.items():
+        DBOS.workflow(name=name)(job)
+    DBOS.launch()
+    long_ones = house.settings.job_concurrency
+    DBOS.register_queue("batches", worker_concurrency=long_ones, polling_interval_sec=POLL_S)
+    DBOS.register_queue("errands", worker_concurrency=ERRANDS_AT_ONCE, polling_interval_sec=POLL_S)
+
+
+def _beat(house: Parts, badge: Badge, since: datetime) -> None:
+    try:
+        with house.records.writing() as session:
+            store.check_in(session, badge.name, badge.host, badge.pid, since)
+            for worker in store.workers_here(session, badge.host):
+                if worker.name != badge.name and not _lives(worker.pid):
+                    store.check_out(session, worker.name)
+            lost = store.lost_workers(session, badge.name)
+    except UnavailableError as error:
+        _log.warning("the database is out of reach", worker=badge.name, cause=str(error))
+        return
+    if lost:
+        # Recovery puts jobs back into their queue; whoever takes them goes on at the last step.
+        DBOS._recover_pending_workflows(lost)
+        with house.records.writing() as session:
+            store.forget_workers(session, lost)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

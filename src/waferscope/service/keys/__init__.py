@@ -1,0 +1,1 @@
+"""API keys for testers and other programs, managed by admins."""

@@ -1,0 +1,70 @@
+"""Whether it lives, is ready, and what it counted."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+import waferscope
+from tests.service.conftest import People
+from waferscope.errors import UnavailableError
+from waferscope.service.app import build_app
+from waferscope.service.jobs.store import check_in
+from waferscope.service.parts import Parts
+from waferscope.service.queue import Job
+from waferscope.service.settings import Settings
+from waferscope.service.tables.row import now
+
+
+def test_it_lives(client: TestClient) -> None:
+    assert client.get("/health").json() == {"status": "ok", "version": waferscope.__version__}
+
+
+def test_each_part_is_named_and_a_missing_worker_is_no_obstacle(
+    client: TestClient, house: Parts
+) -> None:
+    answer = client.get("/ready")
+    parts = {part["name"]: part for part in answer.json()["parts"]}
+    assert set(parts) == {"database", "blobs", "cache", "model", "worker"}
+    assert answer.status_code == 200
+    assert [name for name, part in parts.items() if not part["ok"]] == ["worker"]
+    with house.records.writing() as session:
+        check_in(session, "w1", "here", 1, now())
+    parts = {part["name"]: part["ok"] for part in client.get("/ready").json()["parts"]}
+    assert all(parts.values())
+
+
+def test_without_a_database_it_is_not_ready(
+    client: TestClient, house: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise UnavailableError("gone")
+
+    monkeypatch.setattr(house.records, "ping", fail)
+    answer = client.get("/ready")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    database = answer.json()["parts"][0]
+    assert (database["name"], database["ok"], database["detail"]) == ("database", False, "gone")
+
+
+def test_requests_and_jobs_are_counted(client: TestClient, people: People, house: Parts) -> None:
+    people("viewer").get("/auth/me")
+    client.get("/auth/me")
+    with house.records.writing() as session:
+        house.queue.ask(session, Job("deliver_webhook", ("dlv_none", 1)))
+    text = client.get("/metrics").text
+    assert 'waferscope_requests_total{method="GET",route="/auth/me",status="200"} 1.0' in text
+    assert 'waferscope_requests_total{method="GET",route="/auth/me",status="401"} 1.0' in text
+    assert "waferscope_queue_jobs 1.0" in text
+    assert 'waferscope_jobs{state="ENQUEUED"} 1.0' in text
+
+
+def test_figures_may_be_behind_a_token(settings: Settings, house: Parts) -> None:
+    closed = settings.model_copy(update={"metrics_token": SecretStr("let me see")})
+    parts = Parts(**{**vars(house), "settings": closed})
+    with TestClient(build_app(closed, parts), base_url="http://testserver/api/v1") as client:
+        assert client.get("/metrics").status_code == 401
+        token = {"Authorization": "Bearer let me see"}
+        assert client.get("/metrics", headers=token).status_code == 200
