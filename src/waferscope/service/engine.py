@@ -16,7 +16,7 @@ from queue import Empty, Full, Queue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final
 
-from waferscope.errors import NotFoundError, UnavailableError
+from waferscope.errors import NotFoundError, SizeError, UnavailableError
 from waferscope.service.telemetry import Figures
 
 if TYPE_CHECKING:  # onnxruntime is loaded when the model is opened, not with the app
@@ -26,8 +26,19 @@ if TYPE_CHECKING:  # onnxruntime is loaded when the model is opened, not with th
 
 CELLS_TOGETHER: Final = 28 * 64 * 64
 """Most cells that run together: what the predictor takes as one batch of 64 x 64."""
+MOST_CELLS: Final = 1 << 20
+"""Most cells of one wafer: the model takes about 0.6 kB of memory for each."""
 MOST_WAITING: Final = 1_000
 NO_PATTERN: Final = "none"
+
+
+def check_size(wafer: WaferMap) -> None:
+    """Raise SizeError for a wafer that would take more memory than a server has to spare."""
+    if wafer.dies.size > MOST_CELLS:
+        raise SizeError(
+            f"Expected a wafer of at most {MOST_CELLS:,} cells, got {wafer.dies.size:,}. "
+            "Predict it with `waferscope predict`."
+        )
 
 
 @dataclass(frozen=True)
@@ -88,13 +99,21 @@ class Engine:
             )
         return own
 
+    async def open(self, wanted: str | None = None) -> str:
+        """Return `version` without holding up the event loop while the model is opened."""
+        if self._predictor is None:
+            await asyncio.to_thread(lambda: self.predictor)
+        return self.version(wanted)
+
     def predict(
         self, wafers: Sequence[WaferMap], threshold: float | None = None
     ) -> list[Prediction]:
         """Return the predictions of many wafers, in their order: for uploads and jobs. It blocks.
 
-        Raises InputError for a threshold outside 0 to 1.
+        Raises InputError for a threshold outside 0 to 1, SizeError for a wafer beyond MOST_CELLS.
         """
+        for wafer in wafers:
+            check_size(wafer)
         found = self.predictor.predict(wafers, threshold=threshold)
         self._figures.batch_sizes.observe(len(found))
         for prediction in found:
@@ -105,8 +124,9 @@ class Engine:
     async def predict_one(self, wafer: WaferMap, threshold: float | None = None) -> Prediction:
         """Return the prediction of one wafer, run in the company of others that wait.
 
-        Raises UnavailableError when a thousand wait already.
+        Raises SizeError for a wafer beyond MOST_CELLS, UnavailableError when a thousand wait.
         """
+        check_size(wafer)
         asked = _Asked(wafer, threshold)
         with self._lock:
             if self._gatherer is None:
