@@ -57,6 +57,18 @@ _PASSED: Final = (
     *((kind, sub) for kind in (180, 181) for sub in range(256)),
 )
 _UNKNOWN, _PASS_OVER, _EVENT, _PART = range(4)
+
+
+def _build_codes() -> npt.NDArray[np.uint8]:
+    codes = np.zeros((256, 256), np.uint8)
+    for kinds, code in ((_PASSED, _PASS_OVER), (_BODY, _EVENT), ((PRR,), _PART)):
+        for kind in kinds:
+            codes[kind] = code
+    return codes
+
+
+_CODES: Final = _build_codes()
+"""What to do with a record by its type and subtype."""
 _PART_BYTES: Final = 13
 _LONGEST_PART: Final = 17 + 3 * 256
 MISSING_XY: Final = -32768
@@ -146,8 +158,7 @@ class _Walker:
         self.done = False
         self._bodies: list[bytes] = []
         self._count = 0
-        self._header = struct.Struct(f"{scan.endian}HH").unpack_from
-        self._codes = _codes(scan.endian)
+        self._size = struct.Struct(f"{scan.endian}H")
         self._no_result = struct.pack(f"{scan.endian}7xHhh", 0xFFFF, MISSING_XY, MISSING_XY)
 
     def walk(self, buffer: bytes, position: int, *, final: bool) -> int:
@@ -156,18 +167,19 @@ class _Walker:
         That can be past the end: a record that is passed over need not have been read.
         """
         places, position = follow_headers(buffer, position, self.scan.endian)
-        header, codes, add_part, end = self._header, self._codes, self._bodies.append, len(buffer)
-        kinds = np.ndarray(max(end - 1, 0), f"{self.scan.endian}u2", buffer, strides=(1,))
-        wanted: list[int] = places[codes[kinds[places + 2]] != _PASS_OVER].tolist()
-        for place in wanted:
-            size, kind = header(buffer, place)
-            code, after = codes[kind], place + 4 + size
+        octets = np.frombuffer(buffer, np.uint8)
+        codes = _CODES[octets[places + 2], octets[places + 3]]
+        wanted = np.flatnonzero(codes != _PASS_OVER)
+        size_at, add_part, end = self._size.unpack_from, self._bodies.append, len(buffer)
+        for place, code in zip(places[wanted].tolist(), codes[wanted].tolist(), strict=True):
+            (size,) = size_at(buffer, place)
+            after = place + 4 + size
             if after > end or (code == _UNKNOWN and after + 4 > end and not final):
-                return place
+                return int(place)
             if code == _PART and 13 <= size <= _LONGEST_PART:
                 add_part(buffer[place + 4 : after])
             elif not self._take(buffer, place, after):
-                return place
+                return int(place)
         return position
 
     def pack_parts(self) -> None:
@@ -244,15 +256,6 @@ def _endian(blob: Blob) -> str:
             f"Expected STDF version 4, got {blob.name} of version {head[5]}. Convert it to V4."
         )
     return "<" if head[:2] == b"\2\0" else ">"
-
-
-def _codes(endian: str) -> npt.NDArray[np.uint8]:
-    """Return what to do with a record by the two bytes of its kind, read as one number."""
-    codes = np.zeros(1 << 16, np.uint8)
-    for kinds, code in ((_PASSED, _PASS_OVER), (_BODY, _EVENT), ((PRR,), _PART)):
-        for first, second in kinds:
-            codes[first << 8 | second if endian == ">" else second << 8 | first] = code
-    return codes
 
 
 class Fields:
