@@ -1,0 +1,1 @@
+"""What a pattern turned out to be: notes that the next search for similar wafers brings up."""

@@ -1,0 +1,1 @@
+"""Predictions that users call wrong, for reviewers to look into."""

@@ -1,0 +1,1 @@
+"""Which wafers are meant: the filters that lists, trends and searches share."""

@@ -1,0 +1,56 @@
+"""The SQL of choosing wafers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from waferscope.errors import NotFoundError
+from waferscope.service.selection.filters import Wanted
+from waferscope.service.tables import Wafer, WaferLabel
+
+T = TypeVar("T", bound=tuple[Any, ...])
+
+WHEN = func.coalesce(Wafer.tested_at, Wafer.created_at)
+"""When a wafer was tested; when it arrived, where nobody says when it was tested."""
+
+
+def get_wafer(session: Session, wafer_id: str) -> Wafer:
+    """Return a wafer. Raises NotFoundError for one that is unknown or deleted."""
+    found = session.get(Wafer, wafer_id)
+    if found is None or found.deleted_at is not None:
+        raise NotFoundError(f"Expected the id of a wafer, got {wafer_id!r}. Look into the list.")
+    return found
+
+
+def narrow(query: Select[T], wanted: Wanted) -> Select[T]:
+    """Return the query of wafers for those that are wanted and not deleted."""
+    return query.where(*conditions(wanted))
+
+
+def conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    """Yield what has to hold for a wafer that is wanted."""
+    yield Wafer.deleted_at.is_(None)
+    for column, value in (
+        (Wafer.product, wanted.product),
+        (Wafer.lot, wanted.lot),
+        (Wafer.step, wanted.step),
+        (Wafer.tester, wanted.tester),
+        (Wafer.severity_level, wanted.severity),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.label is not None:
+        of_wafer = select(WaferLabel).where(
+            WaferLabel.wafer_id == Wafer.id, WaferLabel.label == wanted.label
+        )
+        yield exists(of_wafer.correlate(Wafer))
+    if wanted.since is not None:
+        yield wanted.since <= WHEN
+    if wanted.until is not None:
+        yield wanted.until > WHEN
+    if wanted.text is not None:
+        yield Wafer.text.contains(wanted.text.lower(), autoescape=True)
