@@ -12,17 +12,22 @@ from fastapi.middleware.cors import CORSMiddleware
 import waferscope
 from waferscope.service.audit import routes as audit
 from waferscope.service.auth import routes as auth
+from waferscope.service.batches import routes as batches
+from waferscope.service.causes import routes as causes
 from waferscope.service.errors import add_error_answers
+from waferscope.service.flags import routes as flags
 from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
 from waferscope.service.keys import routes as keys
 from waferscope.service.middleware import BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
-from waferscope.service.settings import Settings
+from waferscope.service.predictions import routes as predictions
+from waferscope.service.settings import Settings, load_settings
+from waferscope.service.telemetry import set_up_logging
 from waferscope.service.users import routes as users
 from waferscope.service.webhooks import routes as webhooks
 
-NOUNS: Final = (auth, users, keys, audit, webhooks, health)
+NOUNS: Final = (auth, users, keys, audit, webhooks, health, causes, flags, predictions, batches)
 """The nouns of the API; a new one is one more name here."""
 
 PUBLIC: Final = frozenset(
@@ -75,6 +80,13 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         )
     app.add_middleware(Surround, parts=opened)
     return app
+
+
+def create_app() -> FastAPI:
+    """Return the app of this process, from its environment: what uvicorn calls."""
+    settings = load_settings()
+    set_up_logging(settings.log_level)
+    return build_app(settings)
 
 
 @asynccontextmanager

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from waferscope.errors import ConfigError, FullError, UnavailableError
 from waferscope.errors import NotFoundError as BlobMissingError
 
 RETRIES: Final[RetryConfig] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+PART_BYTES: Final = 8 << 20
 _NAME: Final = re.compile(r"[a-z0-9_]+(/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+")
 
 
@@ -43,6 +45,27 @@ class Blobs:
         """Return the bytes. Raises NotFoundError when there are none under that name."""
         with _translated(name):
             return bytes(obstore.get(self._store, _sound(name)).bytes())
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Keep a file under the name, without holding it in memory."""
+        with _translated(name):
+            obstore.put(self._store, _sound(name), path)
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """Return the bytes in parts of 8 MB; raise NotFoundError, at once, for none.
+
+        Each part is a request of its own: one long one would end when the client is slow.
+        """
+        with _translated(name):
+            size = obstore.head(self._store, _sound(name))["size"]
+        return self._parts(name, size)
+
+    def _parts(self, name: str, size: int) -> Iterator[bytes]:
+        for start in range(0, size, PART_BYTES):
+            with _translated(name):
+                length = min(PART_BYTES, size - start)
+                part = obstore.get_range(self._store, name, start=start, length=length)
+            yield bytes(part)
 
     def has(self, name: str) -> bool:
         """Return whether there is something under the name."""
@@ -63,9 +86,13 @@ class Blobs:
 
     def names(self, folder: str = "") -> Iterator[str]:
         """Yield every name in a folder and below it."""
+        yield from (name for name, _ in self.ages(folder))
+
+    def ages(self, folder: str = "") -> Iterator[tuple[str, datetime]]:
+        """Yield every name in a folder and below it, and when it was written."""
         with _translated(folder):
             for page in obstore.list(self._store, prefix=folder or None):
-                yield from (str(one["path"]) for one in page)
+                yield from ((str(one["path"]), one["last_modified"]) for one in page)
 
     def ping(self) -> None:
         """Ask the store for an answer. Raises UnavailableError when there is none."""

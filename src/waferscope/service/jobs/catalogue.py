@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from waferscope.service.batches.schemas import PREDICT_BATCH
 from waferscope.service.events import DELIVER
 from waferscope.service.jobs.deliver import deliver_webhook
+from waferscope.service.jobs.predict_batch import predict_batch
 
 JOBS: Final[dict[str, Callable[..., Any]]] = {
     DELIVER: deliver_webhook,
+    PREDICT_BATCH: predict_batch,
 }
 """A job is a function of JSON words that does all its work in steps (`steps.run_step`)."""

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from dbos import DBOS
+from dbos import DBOS, StepOptions
 
+from waferscope.errors import UnavailableError
 from waferscope.service.parts import Parts
 
+ATTEMPTS: Final = 10
+FIRST_WAIT_S: Final = 1.0
 Result = TypeVar("Result")
 
 
@@ -71,7 +74,20 @@ def run_step(name: str, function: Callable[..., Result], *words: object) -> Resu
     """Run a function as a step: after a crash its result is remembered instead of made again.
 
     The result has to be JSON. What the function writes, it writes in one transaction of its own;
-    a crash between that and the remembering repeats it, so it has to bear being done twice.
+    a crash between that and the remembering repeats it, so it has to bear being done twice. A
+    part that is out of reach is waited for, 8 minutes in all.
     """
+    options: StepOptions = {
+        "name": name,
+        "retries_allowed": True,
+        "max_attempts": ATTEMPTS,
+        "interval_seconds": FIRST_WAIT_S,
+        "backoff_rate": 2,
+        "should_retry": _passes,
+    }
     with GATE.passing():
-        return DBOS.run_step({"name": name}, function, *words)
+        return DBOS.run_step(options, function, *words)
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, UnavailableError)

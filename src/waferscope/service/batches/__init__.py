@@ -1,0 +1,1 @@
+"""Predictions of many wafers as jobs: asked for, followed, cancelled, fetched."""
