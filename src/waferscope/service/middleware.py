@@ -15,7 +15,8 @@ from waferscope.service.errors import problem_of
 from waferscope.service.parts import Parts
 
 LARGE: Final = ("/api/v1/wafers", "/api/v1/lots", "/api/v1/uploads", "/api/v1/predict")
-"""Where files are sent to: there the limit of uploads holds, elsewhere that of requests."""
+"""Where files are sent to: for them the limit of uploads holds, else that of requests."""
+JSON: Final = "application/json"
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -103,8 +104,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = self.large if scope["path"].startswith(LARGE) else self.small
-        announced = Headers(scope=scope).get("Content-Length", "")
+        headers = Headers(scope=scope)
+        # JSON is held in memory as a whole, files are not.
+        is_file = not headers.get("Content-Type", JSON).startswith(JSON)
+        limit = self.large if is_file and scope["path"].startswith(LARGE) else self.small
+        announced = headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > limit:
             await problem_of(_too_large(limit), scope["path"])(scope, receive, send)
             return
