@@ -18,12 +18,15 @@ DEV_KEY := $(shell cat requirements/*.lock pyproject.toml | sha256sum | cut -c1-
 BASE := .venv/.installed-base-$(BASE_KEY)
 DEV := .venv/.installed-dev-$(DEV_KEY)
 
-.PHONY: help run test check lint format types imports pytest docs demo bench fuzz train lock clean
+.PHONY: help run report test check lint format types imports pytest docs demo bench fuzz train lock clean
 
 help: ## list the chores
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: $(BASE) ## segment the demo lot: a table, and an HTML report whose path comes last
+run: $(BASE) ## serve on http://127.0.0.1:8000, with a worker beside it
+	@$(BIN)/waferscope serve
+
+report: $(BASE) ## segment the demo lot: a table, and an HTML report whose path comes last
 	@$(BIN)/waferscope predict $(DEMO) --output $(OUT)
 
 test: $(DEV) ## run every check: what has to pass before a change lands
@@ -36,9 +39,10 @@ format: $(DEV) ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-docs: $(DEV) ## rebuild what documents quote: the commands' help, the model's figures
+docs: $(DEV) ## rebuild what documents quote: the commands' help, the model's figures, the settings
 	@$(BIN)/python scripts/build_cli_docs.py
 	@$(BIN)/python scripts/build_results.py
+	@$(BIN)/python scripts/build_settings.py
 
 demo: $(DEV) ## rebuild the demo lot from its seed
 	@$(BIN)/python scripts/build_demo_lot.py $(DEMO)
@@ -64,7 +68,7 @@ clean: ## remove what the chores made: environment, caches, output
 	@PYTHON=$(PYTHON) scripts/venv.sh
 
 $(BASE): | .venv/bin/python
-	@echo "Installing the base: once, and again when its lock changes"
+	@echo "Installing what serving needs: once, and again when its lock changes"
 	@$(BIN)/python -m pip install --quiet --quiet -r requirements/build.lock -r requirements/serve.lock
 	@$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.installed-base-* && touch $@

@@ -45,7 +45,8 @@ UNFINISHED = [
     "raise NotImplemented" + "Error",
 ]
 LEAKS = [
-    *("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "file" + "://", "index" + "-url"),
+    *("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/", "index" + "-url"),
+    *("file:" + "///opt", "file:" + "///tmp", "file:" + "///var"),
     *("py" + "pi.org", "python" + "hosted", "registry" + ".npm", "deb." + "debian"),
 ]
 VAGUE_NAMES = re.compile(r"(Manager|Helper|Utils?|Handler|Processor)$|^Base[A-Z]")

@@ -17,6 +17,8 @@ import typer.main
 import waferscope
 from scripts.build_cli_docs import PAGE, commands, options, render
 from scripts.build_results import CARD, README, build_readme
+from scripts.build_settings import EXAMPLE, build_page, render_example
+from scripts.build_settings import PAGE as SETTINGS_PAGE
 from waferscope import errors
 from waferscope.cli import main
 from waferscope.cli.app import app
@@ -30,7 +32,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 HEADINGS = ["Context", "Options", "Decision", "Why", "Consequences"]
 
 # Commands that take minutes or real data: their examples are checked word by word, not run.
-LONG = {"train", "evaluate", "export"}
+# The same for commands that serve, or work on an installation.
+LONG = {"train", "evaluate", "export", "serve", "work", "admin"}
 
 
 def text(path: Path) -> str:
@@ -83,6 +86,12 @@ def test_the_results_are_those_of_the_model() -> None:
     info = load_predictor().model
     assert build_readme(text(README), info) == text(README), "README is stale: run `make docs`"
     assert text(CARD) == build_card(info), "the model card is stale: run `make docs`"
+
+
+def test_each_setting_is_documented() -> None:
+    assert text(EXAMPLE) == render_example(), ".env.example is stale: run `make docs`"
+    page = text(SETTINGS_PAGE)
+    assert page == build_page(page), "docs/operations.md is stale: run `make docs`"
 
 
 @pytest.mark.parametrize("path", list(COMMANDS))
@@ -152,7 +161,9 @@ def test_python_examples_run(path: Path) -> None:
 def test_shell_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in shell_examples(path):
         if words[1] in LONG:
-            known = {name for param in COMMANDS[" ".join(words[:2])].params for name in param.opts}
+            path = next(" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in COMMANDS)
+            params = COMMANDS[path].params
+            known = {name for one in params for name in (*one.opts, *one.secondary_opts)}
             used = {word.split("=")[0] for word in words[2:] if word.startswith("-")}
             assert used <= known, shlex.join(words)
             continue

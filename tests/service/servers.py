@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -56,8 +57,10 @@ def find_program(name: str, package: str) -> str:
 
 
 @contextmanager
-def running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process that listens on the port, ended at the end."""
+def running(
+    command: list[str], port: int, log: Path, end: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process that listens on the port, told to end at the end."""
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
@@ -70,7 +73,7 @@ def running(command: list[str], port: int, log: Path) -> Iterator[subprocess.Pop
         wait_for(ready, command[0])
         yield process
     finally:
-        process.terminate()
+        process.send_signal(end)
         try:
             process.wait(timeout=15)
         except subprocess.TimeoutExpired:
@@ -109,7 +112,8 @@ def postgresql() -> Iterator[str]:
         ):
             command += ["-c", setting]
         ask = [find_program("pg_isready", "postgresql"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-        with running(command, port, folder / "log"):
+        # SIGINT: without waiting for clients that are still connected.
+        with running(command, port, folder / "log", signal.SIGINT):
             wait_for(lambda: subprocess.run(ask, check=False).returncode == 0, "PostgreSQL")
             yield f"postgresql://postgres@127.0.0.1:{port}/"
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 import waferscope
-from waferscope.cli import convert, data, learn, model, predict, read, report, synth
+from waferscope.cli import admin, convert, data, learn, model, predict, read, report, service, synth
 from waferscope.cli.console import say_error
 from waferscope.errors import WaferScopeError
 
@@ -37,10 +37,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (read, convert, predict, report, synth, learn):
+for group in (read, convert, predict, report, synth, learn, service):
     app.add_typer(group.app)
 app.add_typer(model.app, name="model")
 app.add_typer(data.app, name="data")
+app.add_typer(admin.app, name="admin")
 
 
 def _print_version(asked: bool) -> None:

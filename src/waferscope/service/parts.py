@@ -41,7 +41,7 @@ class Parts:
 def open_parts(settings: Settings) -> Parts:
     """Return the parts that the settings name. Folders are made, databases are not."""
     if settings.uses_sqlite or not settings.blobs_url:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     records, figures = Records(settings.records), Figures()
     return Parts(
         settings=settings,

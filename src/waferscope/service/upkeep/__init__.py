@@ -1,0 +1,1 @@
+"""Keeping an installation well: backup, restore, and the check for what has come loose."""

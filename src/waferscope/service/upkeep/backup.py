@@ -1,0 +1,190 @@
+"""One file that holds everything: records, jobs and blobs, whatever database they came from.
+
+A tar file: ``manifest.json``, ``records/TABLE.jsonl`` and ``blobs/NAME``. The records are seen at
+one instant; blobs are copied after them, so that every row of the backup has its blob even while
+writing goes on. A backup of SQLite may be restored into PostgreSQL, and the other way round.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Connection, DateTime, LargeBinary, Table
+from sqlalchemy.types import TypeEngine
+
+import waferscope
+from waferscope.errors import ConflictError, FormatError
+from waferscope.service.migrate import current, require_newest, upgrade
+from waferscope.service.parts import Parts
+from waferscope.service.tables.row import Instant
+from waferscope.service.upkeep import store
+
+MANIFEST: Final = "manifest.json"
+RECORDS: Final = "records/"
+BLOBS: Final = "blobs/"
+FORMAT: Final = 1
+SPOOL_BYTES: Final = 32_000_000
+
+
+def back_up(house: Parts, path: Path) -> dict[str, int]:
+    """Write a backup; return how many rows and blobs it holds. The file appears when it is whole.
+
+    Raises ConflictError when there is a file already.
+    """
+    if path.exists():
+        raise ConflictError(f"Expected a new file, got {str(path)!r}. Take another name.")
+    require_newest(house.records.engine)
+    part = path.with_name(path.name + ".part")
+    try:
+        with tarfile.open(part, "w") as archive:
+            counts = _put_records(house, archive)
+            blobs = 0
+            for name in house.blobs.names():
+                _put(archive, BLOBS + name, house.blobs.get(name))
+                blobs += 1
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return {"rows": sum(counts.values()), "blobs": blobs}
+
+
+def _put_records(house: Parts, archive: tarfile.TarFile) -> dict[str, int]:
+    engine = house.records.engine
+    counts: dict[str, int] = {}
+    with store.snapshot(engine) as connection, connection.begin():
+        tables = store.all_tables(connection)
+        manifest = {
+            "format": FORMAT,
+            "version": waferscope.__version__,
+            "revision": current(engine),
+            "tables": [table.name for table in tables],
+        }
+        _put(archive, MANIFEST, json.dumps(manifest).encode())
+        for table in tables:
+            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+                for row in store.rows_of(connection, table):
+                    spool.write(json.dumps(_plain(row)).encode() + b"\n")
+                    counts[table.name] = counts.get(table.name, 0) + 1
+                _put_file(archive, f"{RECORDS}{table.name}.jsonl", spool)
+    return counts
+
+
+def restore(house: Parts, path: Path) -> dict[str, int]:
+    """Fill an empty installation from a backup; return how many rows and blobs it got.
+
+    Raises ConflictError unless it is empty, FormatError for a file that is no such backup.
+    """
+    engine = house.records.engine
+    with engine.connect() as connection:
+        if not store.is_empty(connection):
+            raise ConflictError(
+                "Expected an empty installation, got one with users. "
+                "Point WAFERSCOPE_RECORDS_URL at a new database."
+            )
+    try:
+        with tarfile.open(path) as archive:
+            manifest = _read_manifest(archive, path)
+            upgrade(engine)
+            return _fill(house, archive, manifest)
+    except tarfile.TarError as error:
+        raise _no_backup(path) from error
+
+
+def _fill(house: Parts, archive: tarfile.TarFile, manifest: Mapping[str, Any]) -> dict[str, int]:
+    rows = blobs = 0
+    with house.records.write_engine.begin() as connection:
+        tables = {table.name: table for table in store.all_tables(connection)}
+        for name in manifest["tables"]:
+            member = archive.extractfile(f"{RECORDS}{name}.jsonl")
+            if member is not None and name in tables:
+                rows += _fill_table(connection, tables[name], member)
+        store.go_on_counting(connection)
+        for entry in archive:
+            if entry.name.startswith(BLOBS) and entry.isfile():
+                content = archive.extractfile(entry)
+                assert content is not None
+                house.blobs.put(entry.name.removeprefix(BLOBS), content.read())
+                blobs += 1
+    return {"rows": rows, "blobs": blobs}
+
+
+def _fill_table(connection: Connection, table: Table, lines: IO[bytes]) -> int:
+    count = 0
+    for chunk in _chunks(lines):
+        store.fill(connection, table, [_rich(table, json.loads(line)) for line in chunk])
+        count += len(chunk)
+    return count
+
+
+def _chunks(lines: IO[bytes]) -> Iterator[list[bytes]]:
+    chunk: list[bytes] = []
+    for line in lines:
+        chunk.append(line)
+        if len(chunk) == store.CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _read_manifest(archive: tarfile.TarFile, path: Path) -> dict[str, Any]:
+    try:
+        member = archive.extractfile(MANIFEST)
+        manifest = json.loads(member.read()) if member is not None else {}
+    except (KeyError, ValueError) as error:
+        raise _no_backup(path) from error
+    if manifest.get("format") != FORMAT:
+        raise _no_backup(path)
+    return dict(manifest)
+
+
+def _no_backup(path: Path) -> FormatError:
+    return FormatError(
+        f"Expected a backup made by `waferscope admin backup`, got {str(path)!r}. Check the file."
+    )
+
+
+def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    _put_file(archive, name, io.BytesIO(content))
+
+
+def _put_file(archive: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = content.seek(0, io.SEEK_END)
+    entry.mtime = int(time.time())
+    entry.mode = 0o600
+    content.seek(0)
+    archive.addfile(entry, content)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row as JSON can hold it: instants as text, bytes in base 64."""
+    return {name: _plain_value(value) for name, value in row.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _rich(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row as the table's columns want it."""
+    return {name: _rich_value(table.c[name].type, value) for name, value in row.items()}
+
+
+def _rich_value(kind: TypeEngine[Any], value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if isinstance(kind, DateTime | Instant):
+        return datetime.fromisoformat(value)
+    return base64.b64decode(value) if isinstance(kind, LargeBinary) else value

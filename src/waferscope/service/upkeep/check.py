@@ -1,0 +1,48 @@
+"""The check for what has come loose: rows without their blob, blobs without a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from waferscope.service.migrate import require_newest
+from waferscope.service.parts import Parts
+from waferscope.service.tables.row import now
+from waferscope.service.upkeep import store
+
+YOUNG: Final = timedelta(hours=1)
+"""A blob is written before its row: one so young may still get it."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was looked at and what was loose."""
+
+    rows: int
+    blobs: int
+    missing: tuple[str, ...]
+    orphans: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was loose."""
+        return not self.missing and not self.orphans
+
+
+def check(house: Parts, *, mend: bool = False, young: timedelta = YOUNG) -> Findings:
+    """Compare records and blobs; with ``mend``, delete the blobs that no row speaks of.
+
+    Names of blobs are held in memory: about 100 bytes each.
+    """
+    require_newest(house.records.engine)
+    there = dict(house.blobs.ages())
+    with house.records.reading() as session:
+        wanted = set(store.blobs_of_rows(session))
+    missing = [name for name in wanted if name not in there and not house.blobs.has(name)]
+    old = now() - young
+    orphans = [name for name, written in there.items() if name not in wanted and written < old]
+    if mend:
+        for name in orphans:
+            house.blobs.delete(name)
+    return Findings(len(wanted), len(there), tuple(sorted(missing)), tuple(sorted(orphans)))
