@@ -204,3 +204,15 @@ def test_dies_are_those_of_a_plain_walk(rows: Rows, retests: Retests) -> None:
     wafer = one(text, retests=retests)
     cells = {wafer.frame.to_xy(int(r), int(c)): (r, c) for r, c in np.argwhere(wafer.dies)}
     assert {xy: int(wafer.dies[cell]) for xy, cell in cells.items()} == expected
+
+
+def test_places_that_stand_for_none_are_left_out() -> None:
+    rows = [f"{x},{y},1" for x in range(6) for y in range(6)]
+    wafer = one("\n".join(["x,y,bin", *rows, "-9999,-9999,7", ""]))
+    assert wafer.shape == (6, 6)
+    assert said(wafer, "1 results far from all others left out: -9999,-9999")
+
+
+def test_names_lose_the_decimals_of_a_spreadsheet() -> None:
+    found = read(b"wafer,x,y,bin\n3.0,0,0,1\n12.0,0,0,1\n1.25,0,0,1\n")
+    assert [w.wafer_id for w in found] == ["3", "12", "1.25"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.io.wafers import grids
-from waferscope.domain.wafermap import DieGrid, WaferMap
+from waferscope.domain.wafermap import DieGrid, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
 from waferscope.io.tokens import TokenTable, parse_token
@@ -119,3 +119,32 @@ def test_too_many_tokens() -> None:
     assert table.number(["a", "b"]) is not None
     assert table.number(["c"]) is None
     assert table.tokens == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",-2,-1,0,1\n2,,1,1,\n1,1,2,1,1\n0,,1,1,\n-1,1,1,1,1\n",
+        "y\\x;-2;-1;0;1\n2;;1;1;\n1;1;2;1;1\n0;;1;1;\n-1;1;1;1;1\n",
+        "   -2 -1 0 1\n 2  . 1 1 .\n 1  1 2 1 1\n 0  . 1 1 .\n-1  1 1 1 1\n",  # no corner
+    ],
+)
+def test_margins_of_negative_numbers_and_without_a_corner(text: str) -> None:
+    wafer = one(text)
+    assert wafer.dies.tolist() == [[0, 1, 1, 0], [1, 2, 1, 1], [0, 1, 1, 0], [1, 1, 1, 1]]
+    assert wafer.frame == Frame(-2, 2, 1, -1)
+
+
+def test_a_first_row_of_bins_is_no_margin() -> None:
+    assert one("1 2 3\n1 1 1\n1 1 1\n").shape == (3, 3)
+
+
+def test_a_delimiter_at_the_end_of_each_row_is_no_column() -> None:
+    wafer = one("0,1,1,0,\n1,2,1,1,\n0,1,1,0,\n")
+    assert wafer.dies.tolist() == [[0, 1, 1, 0], [1, 2, 1, 1], [0, 1, 1, 0]]
+
+
+def test_titles_name_lot_and_wafers() -> None:
+    block = "0,1,0\n1,2,1\n0,1,0\n"
+    first, second = read(f"Lot: A7\nWafer: 3\n{block}Lot: A7\nWafer ID,4\n{block}".encode())
+    assert [(w.lot_id, w.wafer_id) for w in (first, second)] == [("A7", "3"), ("A7", "4")]

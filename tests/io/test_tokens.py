@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waferscope.io.tokens import BAD, BLANK, GOOD, TokenTable, parse_token, state_of
+from waferscope.io.tokens import BAD, BLANK, GOOD, TokenTable, find_names, parse_token, state_of
 
 
 @pytest.mark.parametrize("token", ["", " ", ".", "..", "-", "--", "__", "~", "*", "NaN", "-1"])
@@ -70,3 +70,8 @@ def test_too_many_different_tokens() -> None:
     assert found.tolist() == [0, 1, 0]
     assert table.number(["3"]) is None
     assert table.number(["1"]) is None
+
+
+def test_names_above_a_table() -> None:
+    lines = ["# Lot ID = A7", '"Wafer","3"', "Device: chip", "Yield: 9", "wafers,x,y"]
+    assert find_names(lines) == {"lot_id": "A7", "wafer_id": "3", "product": "chip"}

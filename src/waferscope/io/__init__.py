@@ -34,16 +34,33 @@ from waferscope.io import (
     table,
     xlsx,
 )
-from waferscope.io.archive import Blob, open_blobs, pack
+from waferscope.io.archive import LIMITS, Blob, Limits, open_blobs, pack
 from waferscope.io.files import write_whole
 from waferscope.io.folder import WaferFolder, name_of
-from waferscope.io.formats import ReadChoices, Reader, ReadOptions, Takes, WriteOptions, Writer
+from waferscope.io.formats import (
+    FilePart,
+    ReadChoices,
+    Reader,
+    ReadOptions,
+    Takes,
+    WriteOptions,
+    Writer,
+)
 from waferscope.io.inked import inked
 
 if TYPE_CHECKING:
     from waferscope.domain.prediction import Prediction
 
-__all__ = ["READERS", "WRITERS", "WriteOptions", "read", "sniff", "write", "writer_for"]
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "WriteOptions",
+    "read",
+    "read_parts",
+    "sniff",
+    "write",
+    "writer_for",
+]
 
 _PLAIN: Final = WriteOptions()
 _E142: Final = (".e142.xml", ".e142", ".xml")
@@ -191,21 +208,45 @@ def read(
         )
     options = ReadOptions(columns=columns or {}, **choices)
     wafers: list[WaferMap] = []
-    unknown: list[Blob] = []
-    for blob in open_blobs(source, lambda head: sniff(head) is not None):
-        name = format or sniff(blob.head) or ("csv" if options.columns else None)
-        if name is None:
-            unknown.append(blob)
-        else:
-            wafers += _read_blob(blob, READERS[name], options)
-    if unknown and (options.strict or not wafers):
-        raise _unknown(unknown[0])
+    unknown: list[FilePart] = []
+    for part in read_parts(source, format, options):
+        if part.error is not None and part.format:
+            raise part.error
+        wafers += part.wafers
+        unknown += [part] if part.error is not None else []
+    if unknown and unknown[0].error and (options.strict or not wafers):
+        raise unknown[0].error
     if not wafers:
         raise FormatError("Expected at least one wafer, got an empty file. Check what wrote it.")
     if unknown:
-        note = f"files of no known format left out: {', '.join(b.name for b in unknown[:10])}"
+        names = ", ".join(part.name for part in unknown[:10])
+        note = f"files of no known format left out: {names}"
         wafers = [replace(wafer, notes=(*wafer.notes, note)) for wafer in wafers]
     return wafers
+
+
+def read_parts(
+    source: str | os.PathLike[str] | bytes,
+    format: str | None,
+    options: ReadOptions,
+    limits: Limits = LIMITS,
+) -> Iterator[FilePart]:
+    """Yield each file in a source by itself, with its wafers or with why it has none.
+
+    A plain file is one part, an archive has one for each member. Raises FormatError when the
+    source, or an archive in it, cannot be opened at all or grows past the limits.
+    """
+    for blob in open_blobs(source, lambda head: sniff(head) is not None, limits):
+        name = format or sniff(blob.head) or ("csv" if options.columns else "")
+        wafers: list[WaferMap] = []
+        error: FormatError | None = None
+        try:
+            if not name:
+                raise _unknown(blob)
+            wafers = _read_blob(blob, READERS[name], options)
+        except FormatError as failure:
+            error = failure
+        yield FilePart(blob.name, name, wafers, error)
 
 
 def _read_blob(blob: Blob, reader: Reader, options: ReadOptions) -> list[WaferMap]:

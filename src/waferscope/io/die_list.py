@@ -272,10 +272,15 @@ def _wafer_codes(
     return codes, [
         (
             arm(lot_names[pair // len(wafer_names)].strip()),
-            arm(wafer_names[pair % len(wafer_names)].strip()),
+            _plain_name(arm(wafer_names[pair % len(wafer_names)].strip())),
         )
         for pair in pairs.tolist()
     ]
+
+
+def _plain_name(name: str) -> str:
+    """Return a wafer's name without the decimals that spreadsheets and data frames add."""
+    return re.sub(r"\A([0-9]{1,4})[.,]0+\Z", r"\1", name)
 
 
 def _by_wafer(dies: _Dies) -> Iterator[npt.NDArray[np.intp]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from waferscope.domain.wafermap import MAX_SIDE, Bins, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.formats import ReadOptions
-from waferscope.io.tokens import BLANK, TokenTable, parse_token, state_of
+from waferscope.io.tokens import BLANK, TokenTable, find_names, parse_token, state_of
 
 _SIGNS: Final = re.compile(r"[0-9.\-_~* XxPpFfGgBb]+")
 _INTEGER: Final = re.compile(r"\s*[+-]?\d{1,6}\s*")
@@ -49,7 +49,8 @@ def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimi
     body = _first_block(lines, delimiters)
     for delimiter in delimiters:
         cells = [split_cells(line, delimiter) for line in body]
-        cells = cells[1:] if _margin(cells[0] if cells else []) else cells
+        if len(cells) > 1 and _margin(cells[0], len(cells[1])):
+            cells = [row[1:] for row in cells[1:]]
         widths = {len(row) for row in cells}
         if len(cells) >= 2 and len(widths) == 1 and widths != {1} and _all_mean(cells):
             return (delimiter,)
@@ -89,21 +90,27 @@ def read_matrices(
 
 def _blocks(text: str, delimiter: Delimiter, table: TokenTable) -> Iterator[_Block]:
     block = _Block()
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         if not line.strip(" \t\0") and not (delimiter is None and line):
             if block.rows:
                 yield block
                 block = _Block()
             continue
         cells = split_cells(line, delimiter)
-        if len(cells) == 1 or (delimiter is None and not _SIGNS.fullmatch(line)):
+        if (title := find_names([line])) or _is_name(line, cells, delimiter):
             if block.rows:
                 yield block
-            block = _Block(name=line.strip().strip('"')[:100])
-        elif not block.rows and not block.x_axis and _margin(cells):
-            block.x_axis = [int(cell) for cell in cells[1:]]
+                block = _Block()
+            block.name = (
+                title.get("wafer_id", block.name) if title else line.strip().strip('"')[:100]
+            )
+        elif (
+            not block.rows
+            and not block.x_axis
+            and (axis := _margin(cells, len(split_cells(following, delimiter))))
+        ):
+            block.x_axis = axis
         else:
             _add_row(block, cells, table)
     yield block
@@ -138,6 +145,8 @@ def _wafer(
         place[: len(row)] = meanings[row]
     if shortest != width:
         notes.append(f"rows of {shortest} to {width} cells filled up on the right")
+    elif width > 1 and (values[:, -1] == BLANK).all() and (values[:, :-1] != BLANK).all():
+        values = values[:, :-1]  # each row ends with a delimiter
     if (values == BLANK).any():
         if (values == 0).any():
             notes.append("blank cells taken as no die, 0 as a bin")
@@ -166,12 +175,24 @@ def _frame(block: _Block, notes: list[str]) -> Frame:
     return Frame(block.x_axis[0], block.y_axis[0], block.x_axis[1] - block.x_axis[0], dy)
 
 
-def _margin(cells: Sequence[str]) -> bool:
-    """Tell a first line that numbers the columns: a corner that is no number, then 3, 4, 5 ..."""
-    numbers = cells[1:]
-    if len(numbers) < 3 or _INTEGER.fullmatch(cells[0]):
-        return False
-    return all(_INTEGER.fullmatch(n) for n in numbers) and _runs([int(n) for n in numbers])
+def _margin(cells: Sequence[str], below: int) -> list[int]:
+    """Return the numbers of a first line that numbers the columns, else none: 3, 4, 5 ...
+
+    Its corner is no number; parted by blanks it has none, and the row below one cell more.
+    """
+    corner = len(cells) == below
+    numbers = cells[1:] if corner else cells
+    if len(numbers) < 3 or len(numbers) != below - 1:
+        return []
+    if corner and _INTEGER.fullmatch(cells[0]):
+        return []
+    found = [int(n) for n in numbers if _INTEGER.fullmatch(n)]
+    return found if len(found) == len(numbers) and _runs(found) else []
+
+
+def _is_name(line: str, cells: Sequence[str], delimiter: Delimiter) -> bool:
+    """Tell a line with a wafer's name from a row of dies."""
+    return len(cells) == 1 or (delimiter is None and not _SIGNS.fullmatch(line))
 
 
 def _runs(numbers: Sequence[int]) -> bool:

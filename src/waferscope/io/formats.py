@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from waferscope.domain.wafermap import WaferMap
+from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ class Reader:
     extensions: tuple[str, ...]
     sniff: Callable[[bytes], bool]
     read: Callable[[Blob, ReadOptions], list[WaferMap]]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """One file, alone or out of an archive: its format ("": none known) and its wafers.
+
+    ``error`` says why there are no wafers.
+    """
+
+    name: str
+    format: str
+    wafers: list[WaferMap]
+    error: FormatError | None = None
 
 
 @dataclass(frozen=True, slots=True)

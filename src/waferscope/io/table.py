@@ -21,6 +21,7 @@ from waferscope.io.die_list import find_list, read_die_list
 from waferscope.io.die_matrix import find_matrix, read_matrices
 from waferscope.io.formats import ReadOptions
 from waferscope.io.results import csv_bytes
+from waferscope.io.tokens import find_names
 
 LARGEST: Final = 96 << 20
 """Bytes of one text table; a lot of 25 wafers of 100,000 dies has about 75 million."""
@@ -28,11 +29,6 @@ DELIMITERS: Final = (",", ";", "\t", "|", " ")
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 _LINES: Final = 200
 _CONTROL: Final = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
-_META: Final = re.compile(
-    r'[#\s"]*(lot|wafer|device|product)[ _]?(?:id|no|number|name)?"?\s*[:=,;\t]\s*"?([^,;\t"]+)',
-    re.IGNORECASE,
-)
-_FIELD: Final = {"lot": "lot_id", "wafer": "wafer_id", "device": "product", "product": "product"}
 _COLUMNS: Final = ("lot_id", "wafer_id", "row", "col", "x", "y", "pass", "hard_bin", "soft_bin")
 
 
@@ -67,7 +63,7 @@ def read_table(blob: Blob, options: ReadOptions) -> list[WaferMap]:
             f"Expected a text table of at most {LARGEST:,} bytes, got {blob.name} of "
             f"{len(data):,}. Split it by wafer, or write Parquet."
         )
-    given = find_names(lines[: plan.first - 1] if plan else [t for t in lines if t.startswith("#")])
+    given = find_names(lines[: plan.first - 1] if plan else lines)
     if blob.name != NAMELESS:
         given.setdefault("wafer_id", PurePath(blob.name.rpartition(":")[2]).stem)
     given["source"] = Source("csv", blob.name, blob.sha256)
@@ -126,12 +122,6 @@ def _first_lines(head: bytes, encoding: str) -> list[str]:
     """Return the first lines, without the last one where it may be cut."""
     lines = re.split(r"\r\n|\n|\r", codecs.getincrementaldecoder(encoding)().decode(head))
     return (lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines)[:_LINES]
-
-
-def find_names(lines: Sequence[str]) -> dict[str, Any]:
-    """Return the names that lines before the table give, such as "Lot: A123"."""
-    found = [match for line in lines if (match := _META.match(line))]
-    return {_FIELD[match[1].lower()]: match[2].strip() for match in found}
 
 
 def _neither(blob: Blob, got: str, options: ReadOptions) -> FormatError:

@@ -1,10 +1,10 @@
-"""What people write into a cell for a die: blanks, bins, pass and fail."""
+"""What people write into a cell for a die: blanks, bins, pass and fail; and lot and wafer above."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,12 @@ _NUMBER: Final = re.compile(r"\+?([0-9]{1,5})(?:[.,]0*)?")
 _GOOD: Final = frozenset(("p", "pass", "passed", "g", "good", "ok", "true", "t", "y", "yes"))
 _BAD: Final = frozenset(("f", "fail", "failed", "x", "b", "bad", "nok", "ng", "false", "n", "no"))
 _LARGEST_BIN: Final = 0xFFFF
+
+_META: Final = re.compile(
+    r'[#\s"]*(lot|wafer|device|product)[ _]?(?:id|no|number|name)?"?\s*[:=,;\t]\s*"?([^,;\t"]+)',
+    re.IGNORECASE,
+)
+_FIELD: Final = {"lot": "lot_id", "wafer": "wafer_id", "device": "product", "product": "product"}
 
 
 def parse_token(token: str) -> int | None:
@@ -40,6 +46,12 @@ def state_of(values: npt.NDArray[np.int64], pass_bins: Sequence[int]) -> npt.NDA
     """Return NO_DIE, PASS or FAIL per parsed token; 0 is a bin that fails unless it passes."""
     good = np.isin(values, [GOOD, *pass_bins])
     return np.where(values == BLANK, NO_DIE, np.where(good, PASS, FAIL)).astype(np.uint8)
+
+
+def find_names(lines: Sequence[str]) -> dict[str, Any]:
+    """Return the names that lines before the table give, such as "Lot: A123"."""
+    found = [match for line in lines if (match := _META.match(line[:200]))]
+    return {_FIELD[match[1].lower()]: match[2].strip() for match in found}
 
 
 class TokenTable:

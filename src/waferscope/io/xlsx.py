@@ -13,8 +13,8 @@ from waferscope.io.archive import NAMELESS, Blob
 from waferscope.io.die_list import find_list, read_die_list
 from waferscope.io.die_matrix import find_matrix, read_matrices
 from waferscope.io.formats import ReadOptions
-from waferscope.io.table import LARGEST, find_names
-from waferscope.io.tokens import parse_token
+from waferscope.io.table import LARGEST
+from waferscope.io.tokens import find_names, parse_token
 from waferscope.io.xlsx_book import Sheet, is_old, is_workbook, open_book
 
 _LINES: Final = 200

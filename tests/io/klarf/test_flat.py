@@ -69,3 +69,13 @@ def test_a_file_that_breaks_off_says_so() -> None:
     found = parsed(b"WaferID 1;" + SPEC + b"DefectList 1 1 2")
     assert found.damage == "it has no EndOfFile"
     assert found.wafers[0].defects[0].cut
+
+
+def test_a_list_of_inspected_dies_holds_until_the_next_one() -> None:
+    found = parsed(
+        SPEC + b"WaferID 1;SampleTestPlan 1 0 0;DefectList;WaferID 2;DefectList;"
+        b"WaferID 3;SampleTestPlan 1 7 7;DefectList;WaferID 4;DefectList;EndOfFile;"
+    )
+    one, two, three, four = (wafer.plans for wafer in found.wafers)
+    assert (one, three) == (two, four)
+    assert one != three

@@ -1,7 +1,8 @@
 """KLARF 1.1 and 1.2: statements one after the other, each holding until it is said anew.
 
 Lengths are in um, the size of a round sample in mm. What stands before the first WaferID holds for
-all wafers; what follows a wafer's defects belongs to the wafers after it.
+all wafers; what follows a wafer's defects belongs to the wafers after it. A list of inspected dies
+holds until the next one.
 """
 
 from __future__ import annotations
@@ -73,8 +74,10 @@ class _Walk:
             records.damage = "it has no EndOfFile"
         if self.unended > (not self.done):
             records.notes.append("statements without a semicolon taken as ended by the next one")
+        holds = list(self.shared)
         for wafer in records.wafers:
-            wafer.plans = wafer.plans or list(self.shared)
+            if wafer.plans or wafer.defects or self.shared:
+                holds = wafer.plans = wafer.plans or holds
         return records
 
     def _values(self, statement: Statement) -> list[bytes]:
