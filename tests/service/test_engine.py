@@ -1,0 +1,184 @@
+"""The model of the house: single wafers run together, and get what they would get alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.service.stored import make_wafer
+from waferscope.domain.wafermap import WaferMap
+from waferscope.errors import InputError, ModelError, NotFoundError, SizeError, UnavailableError
+from waferscope.infer import Predictor, load_predictor
+from waferscope.service.engine import CELLS_TOGETHER, MOST_CELLS, MOST_WAITING, Engine
+from waferscope.service.telemetry import Figures
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def figures() -> Figures:
+    return Figures()
+
+
+@pytest.fixture
+def engine(figures: Figures) -> Iterator[Engine]:
+    one = Engine(figures, threads=1, gather_ms=50)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def alone() -> Predictor:
+    return load_predictor(threads=1)
+
+
+def sizes(figures: Figures) -> tuple[float, float]:
+    """How often the model ran, and over how many wafers in all."""
+    found = {one.name: one.value for one in figures.batch_sizes.collect()[0].samples}
+    return found["waferscope_batch_wafers_count"], found["waferscope_batch_wafers_sum"]
+
+
+async def predict_all(engine: Engine, wafers: list[WaferMap], **more: Any) -> list[Any]:
+    return await asyncio.gather(*(engine.predict_one(wafer, **more) for wafer in wafers))
+
+
+def test_fifty_clients_do_not_run_fifty_sessions(
+    engine: Engine, figures: Figures, alone: Predictor
+) -> None:
+    wafers = [make_wafer(seed) for seed in range(50)]
+    found = asyncio.run(predict_all(engine, wafers))
+    runs, total = sizes(figures)
+    assert (total, runs < 10) == (50, True)
+    for prediction, wafer in zip(found, wafers, strict=True):
+        assert prediction.wafer is wafer
+        assert prediction.to_dict() == alone.predict(wafer).to_dict()
+
+
+def test_what_runs_together_is_bounded(engine: Engine, figures: Figures) -> None:
+    side = 160  # four of them are fewer cells than the bound, five are more
+    assert 4 * side * side < CELLS_TOGETHER < 5 * side * side
+    asyncio.run(predict_all(engine, [make_wafer(seed, side) for seed in range(6)]))
+    assert sizes(figures) == (2, 6)
+
+
+def test_each_gets_its_own_threshold(engine: Engine, alone: Predictor) -> None:
+    wafer = make_wafer(3)
+
+    async def both() -> list[Any]:
+        return await asyncio.gather(
+            engine.predict_one(wafer, 0.1), engine.predict_one(wafer, 0.9), engine.predict_one(wafer)
+        )
+
+    low, high, own = asyncio.run(both())
+    assert low.to_dict() == alone.predict(wafer, threshold=0.1).to_dict()
+    assert high.to_dict() == alone.predict(wafer, threshold=0.9).to_dict()
+    assert own.to_dict() == alone.predict(wafer).to_dict()
+
+
+def test_who_asked_wrongly_is_told_and_the_others_are_served(engine: Engine) -> None:
+    async def mixed() -> list[Any]:
+        return await asyncio.gather(
+            engine.predict_one(make_wafer(1), 7.0),
+            engine.predict_one(make_wafer(2)),
+            return_exceptions=True,
+        )
+
+    wrong, right = asyncio.run(mixed())
+    assert isinstance(wrong, InputError)
+    assert right.wafer == make_wafer(2)
+
+
+def test_who_went_away_is_not_served(engine: Engine, figures: Figures) -> None:
+    async def leave() -> None:
+        task = asyncio.create_task(engine.predict_one(make_wafer(1)))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await engine.predict_one(make_wafer(2))
+
+    asyncio.run(leave())
+    assert sizes(figures) == (1, 1)
+
+
+def test_too_many_are_sent_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_gatherer", object())  # nobody takes anything out
+    wafer = make_wafer(1, 4)
+
+    async def crowd() -> None:
+        waiting = [asyncio.create_task(engine.predict_one(wafer)) for _ in range(MOST_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(UnavailableError, match="more to do") as refused:
+            await engine.predict_one(wafer)
+        assert refused.value.retry_after == 1
+        for task in waiting:
+            task.cancel()
+
+    asyncio.run(crowd())
+    monkeypatch.undo()
+
+
+def test_many_wafers_are_predicted_at_once(
+    engine: Engine, figures: Figures, alone: Predictor
+) -> None:
+    wafers = [make_wafer(seed, side) for seed, side in ((1, 24), (2, 40), (3, 24))]
+    found = engine.predict(wafers)
+    assert [one.to_dict() for one in found] == [one.to_dict() for one in alone.predict(wafers)]
+    counted = {
+        (sample.labels["label"], sample.labels["model"]): sample.value
+        for sample in figures.predictions.collect()[0].samples
+        if sample.name.endswith("_total")
+    }
+    assert sum(counted.values()) == 3
+    assert {model for _, model in counted} == {alone.model.version}
+    assert {label for label, _ in counted} == {(one.labels or ["none"])[0] for one in found}
+
+
+def test_a_huge_wafer_is_refused(engine: Engine) -> None:
+    huge = WaferMap(np.ones((MOST_CELLS // 1000 + 1, 1000), np.uint8))
+    with pytest.raises(SizeError, match="cells"):
+        engine.predict([make_wafer(1), huge])
+    with pytest.raises(SizeError, match="cells"):
+        asyncio.run(engine.predict_one(huge))
+
+
+def test_only_the_model_that_is_there_is_served(engine: Engine, alone: Predictor) -> None:
+    own = alone.model.version
+    assert asyncio.run(engine.open()) == engine.version(own) == own
+    with pytest.raises(NotFoundError, match=r"\(0\..*\), got '9\.9'"):
+        asyncio.run(engine.open("9.9"))
+
+
+def test_a_model_that_cannot_be_opened_is_named(figures: Figures, tmp_path: Path) -> None:
+    broken = Engine(figures, tmp_path / "none.onnx")
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        asyncio.run(broken.open())
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        asyncio.run(broken.predict_one(make_wafer(1)))
+    broken.close()
+
+
+def test_predicting_loads_no_torch() -> None:
+    code = (
+        "import asyncio, sys, numpy as np\n"
+        "from waferscope.service.engine import Engine\n"
+        "from waferscope.service.telemetry import Figures\n"
+        "before = 'onnxruntime' in sys.modules\n"
+        "import waferscope\n"
+        "engine = Engine(Figures(), threads=1)\n"
+        "wafer = waferscope.WaferMap(np.ones((9, 9), np.uint8))\n"
+        "asyncio.run(engine.predict_one(wafer)).to_dict()\n"
+        "engine.close()\n"
+        "print(before, 'onnxruntime' in sys.modules, 'torch' in sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split() == ["False", "True", "False"]
