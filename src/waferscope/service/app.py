@@ -34,6 +34,8 @@ PUBLIC: Final = frozenset(
     {
         "POST /api/v1/auth/login",
         "POST /api/v1/auth/refresh",
+        "GET /api/v1/auth/oidc/login",
+        "GET /api/v1/auth/oidc/callback",
         "GET /api/v1/health",
         "GET /api/v1/ready",
         "GET /api/v1/metrics",

@@ -66,10 +66,10 @@ def set_up_logging(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [out]
     root.setLevel(level.upper())
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "dbos", "alembic", "httpx"):
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "dbos", "alembic", "httpx2"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in ("uvicorn.access", "httpx", "alembic", "dbos"):
+    for name in ("uvicorn.access", "httpx2", "alembic", "dbos"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from waferscope.errors import IdentityError, InputError
 from waferscope.service import store as trail
-from waferscope.service.auth import cookies, login, store
+from waferscope.service.auth import cookies, login, sso, store
 from waferscope.service.auth.identity import (
     Caller,
     address_of,
@@ -17,6 +17,7 @@ from waferscope.service.db import Writes
 from waferscope.service.parts import House, parts_of
 
 router = APIRouter(prefix="/auth", tags=["auth"])
+router.include_router(sso.router)
 
 
 async def _count_login(request: Request) -> None:

@@ -100,6 +100,14 @@ def user_by_subject(session: Session, subject: str) -> User | None:
     return session.scalar(select(User).where(User.oidc_subject == subject))
 
 
+def add_user(session: Session, name: str, role: str, email: str | None, subject: str) -> User:
+    """Add a user whom the single sign-on knows; it has no password."""
+    user = User(id=new_id("usr"), name=name, role=role, email=email, oidc_subject=subject)
+    session.add(user)
+    session.flush()
+    return user
+
+
 def user_by_id(session: Session, user_id: str) -> User | None:
     """Return the user."""
     return session.get(User, user_id)

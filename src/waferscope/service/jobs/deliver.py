@@ -6,7 +6,7 @@ import json
 import time
 from typing import Final, Literal
 
-import httpx
+import httpx2
 import structlog
 
 from waferscope.errors import WaferScopeError
@@ -52,7 +52,7 @@ def post_delivery(delivery_id: str, attempt: int) -> Outcome:
         return "gone"
     status, error = _post(*found)
     taken = status is not None and 200 <= status < 300
-    last = attempt >= ATTEMPTS or status == httpx.codes.GONE
+    last = attempt >= ATTEMPTS or status == httpx2.codes.GONE
     with house().records.writing() as session:
         store.note_attempt(session, delivery_id, attempt, status, error)
         if taken or last:
@@ -83,10 +83,10 @@ def _post(delivery: Delivery, webhook: Webhook) -> tuple[int | None, str]:
         SIGNATURE: sign(secret_of(settings, webhook.id, webhook.salt), at, body),
     }
     try:
-        answer = httpx.post(
+        answer = httpx2.post(
             webhook.url, content=body, headers=headers, timeout=TIMEOUT_S, follow_redirects=False
         )
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         return None, f"{type(error).__name__}: {error}"
     return answer.status_code, "" if answer.is_success else f"answered {answer.status_code}"
 
