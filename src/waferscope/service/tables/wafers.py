@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from waferscope.service.tables.row import ID_LENGTH, Digest, Key, Made, Name, Row, UserKey
@@ -33,7 +34,7 @@ class Lot(Row):
     created_at: Mapped[Made] = mapped_column(index=True)
     updated_at: Mapped[Made]
 
-    __table_args__ = (UniqueConstraint("name", "product"),)
+    __table_args__ = (UniqueConstraint("name", "product"), Index(None, "product", "id"))
 
 
 class Upload(Row):
@@ -74,6 +75,10 @@ class UploadWafer(Row):
         String(ID_LENGTH), ForeignKey("wafers.id", ondelete="CASCADE"), index=True
     )
     known: Mapped[bool] = mapped_column(default=False)
+
+
+WORST: Final = "coalesce(severity, -1)"
+"""What wafers are ordered by to have the worst first: those without a prediction come last."""
 
 
 class Wafer(Row):
@@ -122,17 +127,19 @@ class Wafer(Row):
 
     __table_args__ = (
         Index(None, "lot_id", "id"),
-        Index(None, "lot", "id"),
-        Index(None, "product", "id"),
-        Index(None, "step", "id"),
-        Index(None, "tester", "id"),
-        Index(None, "severity_level", "id"),
-        Index(None, "severity", "id"),
-        Index(None, "yield_share", "id"),
         Index(None, "dated", "id"),
-        Index(None, "product", "arrived_at"),
+        Index(None, "lot", "dated", "id"),
+        Index(None, "product", "dated", "id"),
+        Index(None, "product", "step", "dated", "id"),
+        Index(None, "step", "dated", "id"),
+        Index(None, "tester", "dated", "id"),
+        Index(None, "severity_level", "dated", "id"),
+        Index("ix_wafers_worst", sql(WORST), "id"),
+        Index(None, "yield_share", "id"),
         Index(None, "deleted_at"),
-        Index(None, "text", postgresql_using="gin", postgresql_ops={"text": "gin_trgm_ops"}),
+        Index(None, "text", postgresql_using="gin", postgresql_ops={"text": "gin_trgm_ops"}).ddl_if(
+            dialect="postgresql"
+        ),
     )
 
 
@@ -149,7 +156,7 @@ class WaferLabel(Row):
     probability: Mapped[float | None] = mapped_column(Float)
     dies: Mapped[int] = mapped_column(default=0)
 
-    __table_args__ = (Index(None, "kind", "label", "wafer_id"),)
+    __table_args__ = (Index(None, "label", "kind", "wafer_id"),)
 
 
 class Prediction(Row):
