@@ -21,7 +21,9 @@ from tests.io.stdf_file import prr, whole, wir
 from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError, InputError
-from waferscope.io import READERS, WRITERS, read, sniff, write
+from waferscope.io import READERS, WRITERS, read, read_parts, sniff, write
+from waferscope.io.archive import Limits
+from waferscope.io.formats import ReadOptions
 
 STDF = whole(wir(), prr(0, 0), prr(1, 0, flag=8))
 CSV = b"x,y,bin\n0,0,1\n1,0,2\n"
@@ -86,6 +88,38 @@ def test_an_archive_of_several_formats() -> None:
         read(archive(a=STDF, c=b"read me, please"), strict=True)
     with pytest.raises(FormatError):
         read(archive())
+
+
+def test_the_parts_of_an_archive_fail_one_by_one() -> None:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("good.csv", CSV)
+        archive.writestr("readme.md", b"\x00 nothing")
+        archive.writestr("broken.stdf", STDF[:8])
+        archive.writestr("more.stdf", STDF)
+    parts = list(read_parts(sink.getvalue(), None, ReadOptions()))
+    assert [(part.format, len(part.wafers)) for part in parts] == [
+        ("csv", 1),
+        ("", 0),
+        ("stdf", 0),
+        ("stdf", 1),
+    ]
+    assert [part.error is None for part in parts] == [True, False, False, True]
+    with pytest.raises(FormatError, match="broken"):
+        read(sink.getvalue())
+
+
+def test_parts_of_a_refused_format_are_not_read() -> None:
+    (part,) = read_parts(STDF, None, ReadOptions(), refused={"stdf"})
+    assert part.error is not None
+    assert "waferscope convert" in str(part.error)
+    assert part.wafers == []
+
+
+def test_parts_keep_within_limits() -> None:
+    parts = read_parts(gzip.compress(CSV * 50), None, ReadOptions(), Limits(total_bytes=100))
+    with pytest.raises(FormatError, match="at most 100 bytes"):
+        list(parts)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello world", b"{}", bytes(100)])

@@ -6,7 +6,7 @@ A new format is one file in this folder and one row in READERS or WRITERS.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -230,11 +230,13 @@ def read_parts(
     format: str | None,
     options: ReadOptions,
     limits: Limits = LIMITS,
+    refused: Collection[str] = (),
 ) -> Iterator[FilePart]:
     """Yield each file in a source by itself, with its wafers or with why it has none.
 
-    A plain file is one part, an archive has one for each member. Raises FormatError when the
-    source, or an archive in it, cannot be opened at all or grows past the limits.
+    A plain file is one part, an archive has one for each member. Files of formats in ``refused``
+    are not read. Raises FormatError when the source, or an archive in it, cannot be opened at all
+    or grows past the limits.
     """
     for blob in open_blobs(source, lambda head: sniff(head) is not None, limits):
         name = format or sniff(blob.head) or ("csv" if options.columns else "")
@@ -243,6 +245,11 @@ def read_parts(
         try:
             if not name:
                 raise _unknown(blob)
+            if name in refused:
+                raise FormatError(
+                    f"Expected a format that is read here, got {blob.name} ({READERS[name].about})."
+                    " Convert it first: waferscope convert."
+                )
             wafers = _read_blob(blob, READERS[name], options)
         except FormatError as failure:
             error = failure
