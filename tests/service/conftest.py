@@ -171,15 +171,22 @@ def records(house: Parts) -> Records:
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> FastAPI:
-    """The app over an empty folder: for its routes and its OpenAPI document."""
-    return build_app(Settings(home=tmp_path))
+def api(one_app: FastAPI) -> FastAPI:
+    """The app for its routes and its OpenAPI document."""
+    return one_app
+
+
+@pytest.fixture(scope="session")
+def one_app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The app, put together once; each test moves its own parts in."""
+    return build_app(Settings(home=tmp_path_factory.mktemp("nobody")))
 
 
 @pytest.fixture
-def client(settings: Settings, house: Parts) -> Iterator[TestClient]:
+def client(one_app: FastAPI, house: Parts) -> Iterator[TestClient]:
     """A client that is not logged in."""
-    with TestClient(build_app(settings, house), base_url="http://testserver/api/v1") as one:
+    one_app.state.parts = house
+    with TestClient(one_app, base_url="http://testserver/api/v1") as one:
         yield one
 
 

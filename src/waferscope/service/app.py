@@ -45,8 +45,7 @@ PUBLIC: Final = frozenset(
 
 
 def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
-    """Return the app. It opens its parts when it starts, unless they are given."""
-    opened = parts if parts is not None else open_parts(settings)
+    """Return the app over its parts, which are opened unless they are given."""
     app = FastAPI(
         title="WaferScope",
         version=waferscope.__version__,
@@ -54,14 +53,14 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         lifespan=_lifespan,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.parts = opened
+    app.state.parts = parts if parts is not None else open_parts(settings)
     api = APIRouter(prefix="/api/v1")
     for noun in NOUNS:
         api.include_router(noun.router)
     app.include_router(api)
     add_error_answers(app)
     app.add_exception_handler(AnsweredBefore, answer_again)
-    app.add_middleware(BodyLimit, parts=opened)
+    app.add_middleware(BodyLimit)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -80,7 +79,7 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
             ],
             expose_headers=["ETag", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Surround, parts=opened)
+    app.add_middleware(Surround)
     return app
 
 

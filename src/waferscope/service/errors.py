@@ -108,6 +108,8 @@ async def _answer_invalid(request: Request, error: Exception) -> Response:
 
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
+    if isinstance(error.__cause__, errors.WaferScopeError):
+        return problem_of(error.__cause__, request.url.path)  # raised while the body was read
     answer = problem(error.status_code, str(error.detail), path=request.url.path)
     answer.headers.update(error.headers or {})
     return answer

@@ -6,7 +6,7 @@ import time
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waferscope.errors import SizeError
@@ -17,14 +17,17 @@ from waferscope.service.parts import Parts
 LARGE: Final = ("/api/v1/wafers", "/api/v1/lots", "/api/v1/uploads", "/api/v1/predict")
 """Where files are sent to: for them the limit of uploads holds, else that of requests."""
 JSON: Final = "application/json"
-HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
+HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (b"cache-control", b"no-store"),
+)
+"""Headers of every answer that does not say otherwise itself."""
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STRICT_CONTENT: Final = "default-src 'none'; frame-ancestors 'none'"
 DOCS_CONTENT: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
@@ -40,9 +43,8 @@ _log = structlog.get_logger()
 class Surround:
     """Gives each request its id, and each answer its headers, its log line and its figures."""
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,6 +52,7 @@ class Surround:
             await self.app(scope, receive, send)
             return
         given = telemetry.start_request(Headers(scope=scope).get("X-Request-ID"))
+        parts: Parts = scope["app"].state.parts
         started = time.perf_counter()
         status = 500
 
@@ -57,47 +60,48 @@ class Surround:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                self._add_headers(MutableHeaders(scope=message), scope["path"], given)
+                _add_headers(message, scope["path"], given, parts.settings.cookie_secure)
             await send(message)
 
         try:
             await self.app(scope, receive, send_on)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            _note(parts, scope, status, time.perf_counter() - started)
 
-    def _add_headers(self, headers: MutableHeaders, path: str, given: str) -> None:
-        headers["X-Request-ID"] = given
-        for name, value in HEADERS.items():
-            headers.setdefault(name, value)
+
+def _add_headers(message: Message, path: str, given: str, secure: bool) -> None:
+    headers = message.setdefault("headers", [])
+    there = {name.lower() for name, _ in headers}
+    headers += [(name, value) for name, value in HEADERS if name not in there]
+    headers.append((b"x-request-id", given.encode()))
+    if b"content-security-policy" not in there:
         content = DOCS_CONTENT if path in DOCS else STRICT_CONTENT
-        headers.setdefault("Content-Security-Policy", content)
-        headers.setdefault("Cache-Control", "no-store")
-        if self.parts.settings.cookie_secure:
-            headers["Strict-Transport-Security"] = HSTS
+        headers.append((b"content-security-policy", content.encode()))
+    if secure:
+        headers.append((b"strict-transport-security", HSTS.encode()))
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "none")
-        method = scope["method"]
-        self.parts.figures.requests.labels(method, route, status).inc()
-        self.parts.figures.seconds.labels(method, route).observe(seconds)
-        client = scope.get("client")
-        _log.info(
-            "request",
-            method=method,
-            path=scope["path"],
-            status=status,
-            ms=round(seconds * 1000, 1),
-            address=client[0] if client else "",
-        )
+
+def _note(parts: Parts, scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in METHODS else "OTHER"
+    parts.figures.requests.labels(method, route, status).inc()
+    parts.figures.seconds.labels(method, route).observe(seconds)
+    client = scope.get("client")
+    _log.info(
+        "request",
+        method=method,
+        path=scope["path"],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        address=client[0] if client else "",
+    )
 
 
 class BodyLimit:
     """Refuses bodies over the limit: by their announced length, or as soon as they pass it."""
 
-    def __init__(self, app: ASGIApp, parts: Parts) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.small = int(parts.settings.max_body_mb * 1e6)
-        self.large = int(parts.settings.max_upload_mb * 1e6)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -107,7 +111,9 @@ class BodyLimit:
         headers = Headers(scope=scope)
         # JSON is held in memory as a whole, files are not.
         is_file = not headers.get("Content-Type", JSON).startswith(JSON)
-        limit = self.large if is_file and scope["path"].startswith(LARGE) else self.small
+        settings = scope["app"].state.parts.settings
+        large = is_file and scope["path"].startswith(LARGE)
+        limit = int((settings.max_upload_mb if large else settings.max_body_mb) * 1e6)
         announced = headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > limit:
             await problem_of(_too_large(limit), scope["path"])(scope, receive, send)
