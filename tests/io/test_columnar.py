@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from tests.io.wafers import wafers
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
-from waferscope.io import read, write
+from waferscope.io import read, read_parts, write
+from waferscope.io.archive import Limits
 from waferscope.io.columnar import lot_column, npz_bytes, parquet_bytes
 from waferscope.io.columns import row_of
+from waferscope.io.formats import ReadOptions
 
 DIES = bytes([0, 1, 2, 1, 1, 0])
 
@@ -138,6 +140,18 @@ def test_every_truncation_of_a_parquet_file() -> None:
     for cut in range(4, len(data), 7):
         with pytest.raises(FormatError):
             read(data[:cut])
+
+
+@pytest.mark.parametrize("make", [parquet_bytes, npz_bytes])
+def test_wafers_are_counted_before_they_are_made(make: Any) -> None:
+    same = row_of(WaferMap(np.array([[1, 2]]), wafer_id="W"))
+    data = make([same] * 101)
+    for most, right in ((101, True), (100, False)):
+        limits = Limits(wafers=most)
+        (part,) = read_parts(data, None, ReadOptions(), limits)
+        assert (part.error is None) == right
+        assert len(part.wafers) == (101 if right else 0)
+    assert "at most 100 wafers" in str(part.error)
 
 
 def test_stacks_of_grids() -> None:

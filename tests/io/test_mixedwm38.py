@@ -11,7 +11,9 @@ import pytest
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.errors import FormatError
-from waferscope.io import read, sniff
+from waferscope.io import read, read_parts, sniff
+from waferscope.io.archive import Limits
+from waferscope.io.formats import ReadOptions
 from waferscope.io.mixedwm38 import LABELS, is_mixedwm38
 
 
@@ -119,3 +121,9 @@ def test_only_nameless_arrays_are_claimed() -> None:
     np.savez(sink, dies=np.ones((2, 2), np.uint8))
     assert not is_mixedwm38(sink.getvalue())
     assert sniff(sink.getvalue()) == "npz"
+
+
+def test_wafers_are_counted_before_they_are_made(maps: Any) -> None:
+    data = npz(maps, np.zeros((len(maps), 8)))
+    (part,) = read_parts(data, None, ReadOptions(), Limits(wafers=len(maps) - 1))
+    assert f"at most {len(maps) - 1} wafers" in str(part.error)

@@ -48,7 +48,8 @@ class Limits:
     """How far a packed file may grow.
 
     ``total_bytes`` is what all members together may unpack to, ``whole_bytes`` what may be held in
-    memory at once. Past ``ratio_floor`` bytes, unpacked over packed size may not exceed ``ratio``.
+    memory at once, ``wafers`` how many one file may name: a table of equal rows packs to nothing.
+    Past ``ratio_floor`` bytes, unpacked over packed size may not exceed ``ratio``.
     ``depth`` counts nested packings: 2 allows a gz inside a zip and nothing inside that.
     """
 
@@ -57,6 +58,7 @@ class Limits:
     ratio: int = 200
     ratio_floor: int = 64 << 20
     members: int = 1000
+    wafers: int = 2_000_000
     depth: int = 2
 
 
@@ -107,6 +109,14 @@ class Blob:
         if self.cut_short:
             raise _damaged(self.name, self.cut_short)
         return b"".join(parts)
+
+    def check_wafers(self, count: int) -> None:
+        """Raise FormatError when the file names more wafers than are read."""
+        if count > self.limits.wafers:
+            raise FormatError(
+                f"Expected at most {self.limits.wafers:,} wafers in {self.name}, got {count:,}. "
+                "Split it into smaller files."
+            )
 
     def seekable(self) -> IO[bytes]:
         """Return the bytes as a stream that can seek, rewound; this blob is used up by it."""

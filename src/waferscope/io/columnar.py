@@ -74,6 +74,7 @@ def read_parquet(blob: Blob, options: ReadOptions) -> list[WaferMap]:
 def _parquet_wafers(file: pq.ParquetFile, blob: Blob, source: Source) -> Iterator[WaferMap]:
     names = list(file.schema_arrow.names)
     _check_columns(names, blob.name)
+    blob.check_wafers(file.metadata.num_rows)
     sizes = file.read(["rows", "cols"])
     cells = np.prod([_whole(sizes.column(n), n, blob.name) for n in ("rows", "cols")], axis=0)
     _check_cells(cells, blob)
@@ -205,6 +206,7 @@ def read_npz(blob: Blob, options: ReadOptions) -> list[WaferMap]:
     else:
         _check_columns(list(arrays), blob.name)
         rows, cols = (arrays[name] for name in ("rows", "cols"))
+    blob.check_wafers(rows.size)
     notes = _not_read([name for name in arrays if name != "labelled"])
     return [
         wafer_of(row, number, source, notes)

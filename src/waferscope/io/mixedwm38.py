@@ -76,6 +76,7 @@ def read_mixedwm38(blob: Blob, options: ReadOptions) -> list[WaferMap]:
 
 
 def _wafers(maps: Array, labels: Array, blob: Blob) -> list[WaferMap]:
+    blob.check_wafers(len(maps))
     if maps.ndim != 3 or labels.shape != (len(maps), len(LABELS)) or not maps[0].size > 0:
         raise ValueError(f"arrays of shapes {maps.shape} and {labels.shape}")
     if max(maps.shape[1:]) > MAX_SIDE or maps.max() > STRAY or labels.max() > 1:
