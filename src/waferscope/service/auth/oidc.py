@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 import jwt
@@ -17,7 +17,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt as signed
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, KeySetSerialization
 
 from waferscope.errors import IdentityError, NotFoundError, UnavailableError
 from waferscope.service.auth.tokens import ALGORITHM, LEEWAY_S, derive_key
@@ -97,7 +97,7 @@ def _claims(
     settings: Settings, metadata: dict[str, Any], token: dict[str, Any], nonce: str
 ) -> CodeIDToken:
     """Return the claims of the ID token, its signature and every claim of it checked."""
-    keys = KeySet.import_key_set(_fetch(metadata["jwks_uri"]))
+    keys = KeySet.import_key_set(cast("KeySetSerialization", _fetch(metadata["jwks_uri"])))
     decoded = signed.decode(token["id_token"], keys, algorithms=ALGORITHMS)
     claims = CodeIDToken(
         decoded.claims,
