@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.service.stored import make_wafer
+from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import InputError, ModelError, NotFoundError, SizeError, UnavailableError
 from waferscope.infer import Predictor, load_predictor
@@ -42,11 +43,11 @@ def alone() -> Predictor:
 
 def sizes(figures: Figures) -> tuple[float, float]:
     """How often the model ran, and over how many wafers in all."""
-    found = {one.name: one.value for one in figures.batch_sizes.collect()[0].samples}
+    found = {one.name: one.value for one in next(iter(figures.batch_sizes.collect())).samples}
     return found["waferscope_batch_wafers_count"], found["waferscope_batch_wafers_sum"]
 
 
-async def predict_all(engine: Engine, wafers: list[WaferMap], **more: Any) -> list[Any]:
+async def predict_all(engine: Engine, wafers: list[WaferMap], **more: Any) -> list[Prediction]:
     return await asyncio.gather(*(engine.predict_one(wafer, **more) for wafer in wafers))
 
 
@@ -72,19 +73,21 @@ def test_what_runs_together_is_bounded(engine: Engine, figures: Figures) -> None
 def test_each_gets_its_own_threshold(engine: Engine, alone: Predictor) -> None:
     wafer = make_wafer(3)
 
-    async def both() -> list[Any]:
+    async def each() -> tuple[Prediction, Prediction, Prediction]:
         return await asyncio.gather(
-            engine.predict_one(wafer, 0.1), engine.predict_one(wafer, 0.9), engine.predict_one(wafer)
+            engine.predict_one(wafer, 0.1),
+            engine.predict_one(wafer, 0.9),
+            engine.predict_one(wafer),
         )
 
-    low, high, own = asyncio.run(both())
+    low, high, own = asyncio.run(each())
     assert low.to_dict() == alone.predict(wafer, threshold=0.1).to_dict()
     assert high.to_dict() == alone.predict(wafer, threshold=0.9).to_dict()
     assert own.to_dict() == alone.predict(wafer).to_dict()
 
 
 def test_who_asked_wrongly_is_told_and_the_others_are_served(engine: Engine) -> None:
-    async def mixed() -> list[Any]:
+    async def mixed() -> tuple[Prediction | BaseException, Prediction | BaseException]:
         return await asyncio.gather(
             engine.predict_one(make_wafer(1), 7.0),
             engine.predict_one(make_wafer(2)),
@@ -93,6 +96,7 @@ def test_who_asked_wrongly_is_told_and_the_others_are_served(engine: Engine) -> 
 
     wrong, right = asyncio.run(mixed())
     assert isinstance(wrong, InputError)
+    assert isinstance(right, Prediction)
     assert right.wafer == make_wafer(2)
 
 
@@ -132,7 +136,7 @@ def test_many_wafers_are_predicted_at_once(
     assert [one.to_dict() for one in found] == [one.to_dict() for one in alone.predict(wafers)]
     counted = {
         (sample.labels["label"], sample.labels["model"]): sample.value
-        for sample in figures.predictions.collect()[0].samples
+        for sample in next(iter(figures.predictions.collect())).samples
         if sample.name.endswith("_total")
     }
     assert sum(counted.values()) == 3

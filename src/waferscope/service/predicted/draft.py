@@ -63,6 +63,11 @@ class Draft:
     embedding: bytes
     id: str = field(default_factory=lambda: new_id("pred"))
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What there is one prediction of: wafer, model, digest of choices."""
+        return self.wafer_id, self.model_version, self.choices.sha256
+
 
 def draft(
     blobs: Blobs, wafer_id: str, user_id: str, prediction: Prediction, choices: Choices = PLAIN

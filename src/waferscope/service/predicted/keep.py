@@ -28,8 +28,8 @@ def keep(session: Session, queue: JobQueue, drafts: Sequence[Draft]) -> dict[str
     if not held:
         return {}
     there = store.kept_already(session, held)
-    ids = [there.get((o.wafer_id, o.model_version, o.choices.sha256), o.id) for o in held]
-    store.add_predictions(session, [o for o, kept in zip(held, ids, strict=True) if kept == o.id])
+    ids = [there.get(one.key, one.id) for one in held]
+    store.add_predictions(session, [one for one in held if one.key not in there])
     store.add_embeddings(session, held)
     store.show_on_wafers(session, held, ids)
     for one in held:

@@ -31,7 +31,7 @@ def hold_wafers(session: Session, ids: Sequence[str]) -> dict[str, str]:
 def kept_already(session: Session, drafts: Sequence[Draft]) -> dict[tuple[str, str, str], str]:
     """Return the ids of predictions that are there, by wafer, model and digest of choices."""
     key = (Prediction.wafer_id, Prediction.model_version, Prediction.options_sha)
-    wanted = [(one.wafer_id, one.model_version, one.choices.sha256) for one in drafts]
+    wanted = [one.key for one in drafts]
     rows = session.execute(select(*key, Prediction.id).where(tuple_(*key).in_(wanted)))
     return {(wafer, model, choices): found for wafer, model, choices, found in rows}
 
