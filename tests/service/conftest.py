@@ -6,6 +6,7 @@ logged in as one. ``house`` gives the parts behind them, ``settings`` what they 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from tests.service import servers
+from waferscope import infer
 from waferscope.service.app import build_app
 from waferscope.service.auth import tokens
 from waferscope.service.auth.roles import Role
@@ -36,6 +38,14 @@ API = "/api/v1"
 SECRET = "a secret of thirty-two characters or more"
 PASSWORD = "kelp-orbit-tannin-7"
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_model() -> Iterator[None]:
+    """The model is opened once for all houses; opening it takes most of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(infer, "load_predictor", functools.cache(infer.load_predictor))
+        yield
 
 
 @pytest.fixture(scope="session")
