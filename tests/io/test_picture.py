@@ -17,6 +17,7 @@ from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read, sniff
 from waferscope.io.image import draw_overlay
+from waferscope.io.picture import _is_blocky
 
 
 def one(image: Any, kind: str = "PNG", **options: Any) -> WaferMap:
@@ -225,3 +226,35 @@ def test_every_truncation_and_flipped_byte(kind: str) -> None:
             read(bytes(broken), "png")
         except FormatError:
             continue
+
+
+def test_a_rim_with_a_notch_is_no_die() -> None:
+    dies = disc(22, 25)
+    image = Image.fromarray(draw(dies, cell=(12, 12), margin=60))
+    pen, (width, height) = ImageDraw.Draw(image), image.size
+    for row, col in np.argwhere(dies):
+        at = (60 + 12 * col, 60 + 12 * row)
+        pen.rectangle((*at, at[0] + 11, at[1] + 11), outline=(90, 90, 90))
+    pen.ellipse((3, 3, width - 4, height - 4), outline=(60, 60, 60), width=2)
+    tip = [(width // 2 - 6, height - 4), (width // 2 + 6, height - 4), (width // 2, height - 14)]
+    pen.polygon(tip, fill=(60, 60, 60))
+    assert np.array_equal(one(image).dies, dies)
+
+
+def test_paper_around_a_map_is_no_background() -> None:
+    dies = disc(26, 25)
+    image = draw(dies, "viridis", cell=(11, 11))
+    framed = np.pad(image, ((40, 30), (50, 20), (0, 0)), constant_values=255)
+    assert np.array_equal(one(framed).dies, dies)
+
+
+def test_dies_of_nearly_three_pixels() -> None:
+    dies = disc(100, 104)
+    assert np.array_equal(one(resize(draw(dies), (300, 300), Image.Resampling.NEAREST)).dies, dies)
+
+
+def test_cells_smaller_than_dies_are_refused() -> None:
+    """Scribbles hide the pitch: a finer one fits, but is not that of the dies."""
+    cells = np.kron(disc(12, 12, fails=0.4), np.ones((4, 4), np.uint8)).astype(np.uint8)
+    assert _is_blocky(cells)
+    assert not _is_blocky(disc(48, 48, fails=0.4))

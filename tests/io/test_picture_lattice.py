@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from waferscope.io.picture_lattice import Axis, find_axis
 
@@ -71,3 +72,13 @@ def test_a_few_strays_do_not_hide_the_pitch() -> None:
     axis = find_axis(profile, 300)
     assert axis.pitch == pytest.approx(9)
     assert 0.9 < axis.share < 1
+
+
+@pytest.mark.parametrize("rows", [100, 104, 120, 124])
+def test_borders_between_two_pixels_are_rounded_either_way(rows: int) -> None:
+    """Of 104 rows on 300 pixels every thirteenth border is half way between two middles."""
+    rng = np.random.default_rng(3)
+    dies = np.tile(rng.integers(0, 3, rows).astype(np.uint8)[:, None], (1, 4))
+    drawn = np.asarray(Image.fromarray(dies).resize((4, 300), Image.Resampling.NEAREST))
+    axis = find_axis(4 * (np.diff(drawn[:, 0]) != 0).astype(np.int64), 300)
+    assert axis.pitch == pytest.approx(300 / rows, rel=1e-3)

@@ -21,6 +21,7 @@ from waferscope.io.archive import NAMELESS, Blob
 from waferscope.io.formats import ReadOptions
 from waferscope.io.json_wafer import fields_of
 from waferscope.io.picture_file import DIES, KEY, Labels, Picture, decode_pictures
+from waferscope.io.picture_frame import extent, find_background, strip_frame
 from waferscope.io.picture_lattice import Axis, find_axis
 from waferscope.io.picture_states import Meaning, color_name, read_colors
 
@@ -28,6 +29,8 @@ LEAST_CONFIDENCE: Final = 0.6
 _INNER: Final = 0.9
 _OUTER: Final = 1.15
 _PIXEL_DIES: Final = 64
+_BLOCKS: Final = 8
+_ONE_PHASE: Final = 0.8
 Grid = npt.NDArray[np.uint8]
 
 
@@ -65,6 +68,8 @@ def _named(picture: Picture, name: str) -> WaferMap:
 
 
 def _read(picture: Picture, name: str) -> WaferMap:
+    if not picture.codes:
+        picture = replace(picture, labels=strip_frame(picture.labels))
     across, down = (_axis(picture.labels, axis) for axis in (1, 0))
     if across.found != down.found:  # a pitch along one axis alone: stripes, or one row of dies
         raise _no_map(name, "no lattice of dies along both axes")
@@ -79,7 +84,7 @@ def _read(picture: Picture, name: str) -> WaferMap:
         sureness, words = 1.0, "values 0, 1 and 2 taken as no die, pass and fail"
         dies, bins = cells.astype(np.uint8), None
         if across.found:
-            dies = dies[_extent(dies != NO_DIE)]
+            dies = dies[extent(dies != NO_DIE)]
     else:
         meaning, cells = _meaning(picture, cells, name, across.found)
         sureness, words = meaning.sureness, meaning.words
@@ -130,11 +135,12 @@ def sample_cells(labels: Labels, down: Axis, across: Axis) -> tuple[Grid, float]
 
 def _meaning(picture: Picture, cells: Grid, name: str, found: bool) -> tuple[Meaning, Grid]:
     """Return what the colours mean, and the cells without their margins; refuse what is no map."""
-    corners = cells[np.ix_((0, -1), (0, -1))].ravel()
-    background = int(corners[0])
-    if (corners != background).any():
+    background = find_background(cells)
+    if background is None:
         raise _no_map(name, "corners of several colours, so no background around a wafer")
-    cells = cells[_extent(cells != background)]
+    cells = cells[extent(cells != background)]
+    if found and _is_blocky(cells):
+        raise _no_map(name, "cells that make up larger ones, so no certain pitch")
     if (problem := _not_round(cells != background, found)) is not None:
         raise _no_map(name, problem)
     numbers, counts = np.unique(cells[cells != background], return_counts=True)
@@ -165,19 +171,26 @@ def _not_round(dies: npt.NDArray[np.bool_], found: bool) -> str | None:
     return None
 
 
+def _is_blocky(cells: Grid) -> bool:
+    """Tell cells smaller than a die: nearly all changes lie a fixed number of cells apart."""
+    if min(cells.shape) < 2 * _BLOCKS:
+        return False
+    profiles = [np.count_nonzero(np.diff(cells, axis=a) != 0, axis=1 - a) for a in (0, 1)]
+    for side in range(2, _BLOCKS + 1):
+        shares = [
+            np.bincount(np.arange(len(p)) % side, p).max() / max(p.sum(), 1) for p in profiles
+        ]
+        if min(shares) >= _ONE_PHASE:
+            return True
+    return False
+
+
 def _one_piece(dies: npt.NDArray[np.bool_]) -> bool:
     import cv2
 
     _, _, stats, _ = cv2.connectedComponentsWithStats(dies.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return bool(areas.max() >= 0.995 * areas.sum())
-
-
-def _extent(dies: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
-    if not dies.any():
-        return slice(None), slice(None)
-    rows, cols = np.flatnonzero(dies.any(axis=1)), np.flatnonzero(dies.any(axis=0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _bins(picture: Picture, cells: Grid, meaning: Meaning) -> Bins | None:

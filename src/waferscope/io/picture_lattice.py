@@ -21,6 +21,7 @@ _SMALLEST: Final = 3.0
 _FEWEST: Final = 3
 _SURE: Final = -6.0
 _SURE_AMONG_MANY: Final = -16.0
+_TIE: Final = 1e-6
 _ROUNDINGS: Final = (0.5, 0.0)
 """A pixel shows the die under its middle (Pillow, matplotlib) or its upper left end (OpenCV)."""
 
@@ -141,7 +142,21 @@ def _narrow(edges: npt.NDArray[np.intp], weights: Floats, size: int) -> Axis | N
             if -len(edges) * np.log(pitch) > _SURE_AMONG_MANY:
                 break
             for shift in _ROUNDINGS:
-                at = (edges - first + shift) / pitch + 1e-9
-                if (np.floor(at) != np.floor(at - 1 / pitch)).all():
+                if _fits(edges - first, pitch, shift).all() and (
+                    np.log(_fits(np.arange(1, last - first), pitch, shift).mean()) * len(edges)
+                    < _SURE_AMONG_MANY
+                ):
                     return Axis(float((first + 0.5 - shift) % pitch), pitch, 1.0)
     return None
+
+
+def _fits(places: npt.NDArray[np.intp], pitch: float, shift: float) -> npt.NDArray[np.bool_]:
+    """Return which places between pixels a border is rounded to.
+
+    One that lies between two pixels to the last digit is rounded either way by Pillow, which adds
+    up its steps.
+    """
+    at = (places + shift) / pitch
+    tie = _TIE if shift else 0.0
+    found: npt.NDArray[np.bool_] = np.floor(at + 1e-9 + tie) > at - 1 / pitch + 1e-9 - 2 * tie
+    return found
