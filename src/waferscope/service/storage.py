@@ -107,7 +107,8 @@ def blob_name(
     >>> blob_name("wafers", "d2a84f4b8b650937")
     'wafers/d2/d2a84f4b8b650937'
     """
-    return f"{kind}/{key.rsplit('_', 1)[-1][-2:] if '_' in key else key[:2]}/{key}"
+    stem = key.split(".", 1)[0]
+    return f"{kind}/{stem[-2:] if '_' in stem else stem[:2]}/{key}"
 
 
 def _sound(name: str) -> str:
