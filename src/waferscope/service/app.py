@@ -24,10 +24,15 @@ from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
 from waferscope.service.settings import Settings, load_settings
 from waferscope.service.telemetry import set_up_logging
+from waferscope.service.uploads import routes as uploads
+from waferscope.service.trends import routes as trends
 from waferscope.service.users import routes as users
 from waferscope.service.webhooks import routes as webhooks
 
-NOUNS: Final = (auth, users, keys, audit, webhooks, health, causes, flags, predictions, batches)
+NOUNS: Final = (
+    *(auth, users, keys, audit, webhooks, health),
+    *(uploads, predictions, batches, causes, flags, trends),
+)
 """The nouns of the API; a new one is one more name here."""
 
 PUBLIC: Final = frozenset(

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     rate_identity: Rate = Field(default="6000/minute", description="requests per user or key")
     max_body_mb: float = Field(default=8, gt=0, description="largest request body")
     max_upload_mb: float = Field(default=512, gt=0, description="largest uploaded file")
+    max_upload_wafers: int = Field(
+        default=20_000, ge=1, description="most wafers that an uploaded file may hold"
+    )
+    deleted_days: int = Field(
+        default=30, ge=0, description="how long a deleted wafer can be restored before it is purged"
+    )
     webhook_hosts: Names = Field(
         default=(), description="hosts that webhooks may call, with commas; none by default"
     )

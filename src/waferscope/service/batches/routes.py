@@ -14,7 +14,6 @@ from waferscope.service.auth.roles import Role
 from waferscope.service.batches import store
 from waferscope.service.batches.schemas import (
     MOST_WAFERS,
-    PREDICT_BATCH,
     BatchShown,
     Format,
     ItemShown,
@@ -22,10 +21,9 @@ from waferscope.service.batches.schemas import (
 )
 from waferscope.service.db import Reads, Writes
 from waferscope.service.idempotency import CallOnce
-from waferscope.service.ids import new_id
+from waferscope.service.ordered.order import Order, place
 from waferscope.service.paging import Paging, page_of
 from waferscope.service.parts import House
-from waferscope.service.queue import Job
 from waferscope.service.schema import Page
 from waferscope.service.store import record
 from waferscope.service.tables import Batch
@@ -52,23 +50,16 @@ def create_batch(
 ) -> BatchShown:
     """Ask for the prediction of many wafers; the predictions are kept. A worker does it."""
     wafer_ids = body.wafer_map_ids or _wafers_of(session, body.lot_ids or [])
-    batch_id = new_id("bat")
-    batch = Batch(
-        id=batch_id,
+    order = Order(
         user_id=who.user_id,
-        workflow_id=batch_id,
+        wafer_ids=wafer_ids,
+        threshold=body.threshold,
+        model=body.model,
+        formats=body.formats,
         priority=body.priority,
-        request=body.model_dump(include={"threshold", "model", "formats"}),
-        model_version=body.model or "",
-        results={},
-        total=len(wafer_ids),
     )
-    store.add_batch(session, batch, wafer_ids)
-    house.queue.ask(
-        session,
-        Job(PREDICT_BATCH, (batch_id,), line="batches", priority=body.priority, id=batch_id),
-    )
-    record(session, who, "batches.create", batch_id, wafers=len(wafer_ids))
+    batch = place(session, house.queue, order)
+    record(session, who, "batches.create", batch.id, wafers=len(wafer_ids))
     return once.keep(BatchShown.of(batch), status=202)
 
 

@@ -11,8 +11,6 @@ from waferscope.service.schema import Answer, Question
 from waferscope.service.tables import Batch
 from waferscope.service.tables.row import ID_LENGTH, now
 
-PREDICT_BATCH: Final = "predict_batch"
-"""Name of the job that does a batch; its word is the batch's id."""
 MOST_WAFERS: Final = 100_000
 MOST_LOTS: Final = 1_000
 Format = Literal["csv", "parquet", "json", "coco", "zip"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -19,25 +19,12 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed"
 OPEN: Final = (QUEUED, RUNNING)
 WAITING: Final = "waiting"
 ERROR_LENGTH: Final = 500
-AT_A_TIME: Final = 5_000
 
 
 def wafers_of_lots(session: Session, lot_ids: Sequence[str], most: int) -> list[str]:
     """Return the ids of up to ``most`` wafers of lots, lot by lot, the oldest first."""
     there = select(Wafer.id).where(Wafer.lot_id.in_(lot_ids), Wafer.deleted_at.is_(None))
     return list(session.scalars(there.order_by(Wafer.lot_id, Wafer.id).limit(most)))
-
-
-def add_batch(session: Session, batch: Batch, wafer_ids: Sequence[str]) -> None:
-    """Add a batch and its wafers, in their order."""
-    session.add(batch)
-    session.flush()
-    for start in range(0, len(wafer_ids), AT_A_TIME):
-        rows = [
-            {"batch_id": batch.id, "position": start + offset, "wafer_id": wafer_id}
-            for offset, wafer_id in enumerate(wafer_ids[start : start + AT_A_TIME])
-        ]
-        session.execute(insert(BatchItem), rows)
 
 
 def get_batch(session: Session, batch_id: str, user_id: str | None, *, hold: bool = False) -> Batch:

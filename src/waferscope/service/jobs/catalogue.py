@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from waferscope.service.batches.schemas import PREDICT_BATCH
 from waferscope.service.events import DELIVER
 from waferscope.service.jobs.deliver import deliver_webhook
 from waferscope.service.jobs.predict_batch import predict_batch
+from waferscope.service.ordered.order import PREDICT_BATCH
 
 JOBS: Final[dict[str, Callable[..., Any]]] = {
     DELIVER: deliver_webhook,

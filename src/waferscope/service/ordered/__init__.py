@@ -1,0 +1,1 @@
+"""Predictions of many wafers, ordered in the transaction of whoever asks; a worker makes them."""

@@ -1,0 +1,1 @@
+"""Files that arrive: taken in whole or not at all, kept, and cut into wafers."""
