@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,8 +11,8 @@ Word = Annotated[str | None, Field(max_length=200)]
 Level = Literal["low", "medium", "critical"]
 
 
-class Wanted(BaseModel):
-    """Which wafers: those that agree with all that is given. Deleted ones never do."""
+class Origin(BaseModel):
+    """Which wafers, by where and when they were tested; deleted ones are never meant."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,10 +20,6 @@ class Wanted(BaseModel):
     lot: Word = Field(default=None, description="name of the lot")
     step: Word = None
     tester: Word = None
-    label: str | None = Field(
-        default=None, max_length=60, description="a pattern or a defect class found on the wafer"
-    )
-    severity: Level | None = None
     since: AwareDatetime | None = Field(
         default=None, description="tested then or later; arrived, where no test date is known"
     )
@@ -32,15 +28,29 @@ class Wanted(BaseModel):
         default=None, max_length=200, description="part of a wafer id, lot, product, step or tester"
     )
 
-    @property
-    def is_everything(self) -> bool:
-        """Whether no filter is set."""
-        return not any(value is not None for value in self.__dict__.values())
+
+class Wanted(Origin):
+    """Which wafers, by what was found on them too: those that agree with all that is given."""
+
+    label: str | None = Field(
+        default=None, max_length=60, description="a pattern or a defect class found on the wafer"
+    )
+    severity: Level | None = None
+
+
+EVERYTHING: Final = Wanted()
+"""No filter at all: every wafer that is not deleted."""
+
+
+def _origin(origin: Annotated[Origin, Query()]) -> Origin:
+    return origin
 
 
 def _wanted(wanted: Annotated[Wanted, Query()]) -> Wanted:
     return wanted
 
 
+OriginFilters = Annotated[Origin, Depends(_origin)]
+"""``origin: OriginFilters`` in a route gives it the filters by where and when."""
 Filters = Annotated[Wanted, Depends(_wanted)]
 """``wanted: Filters`` in a route gives it every filter of wafers."""

@@ -9,12 +9,12 @@ from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
-from waferscope.service.selection.filters import Wanted
+from waferscope.service.selection.filters import Origin, Wanted
 from waferscope.service.tables import Wafer, WaferLabel
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
-WHEN = func.coalesce(Wafer.tested_at, Wafer.created_at)
+measured_at = func.coalesce(Wafer.tested_at, Wafer.created_at)
 """When a wafer was tested; when it arrived, where nobody says when it was tested."""
 
 
@@ -26,31 +26,36 @@ def get_wafer(session: Session, wafer_id: str) -> Wafer:
     return found
 
 
-def narrow(query: Select[T], wanted: Wanted) -> Select[T]:
+def narrow(query: Select[T], wanted: Origin) -> Select[T]:
     """Return the query of wafers for those that are wanted and not deleted."""
-    return query.where(*conditions(wanted))
+    conditions = [Wafer.deleted_at.is_(None), *_by_origin(wanted)]
+    if isinstance(wanted, Wanted):
+        conditions += _by_findings(wanted)
+    return query.where(*conditions)
 
 
-def conditions(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
-    """Yield what has to hold for a wafer that is wanted."""
-    yield Wafer.deleted_at.is_(None)
+def _by_origin(wanted: Origin) -> Iterator[ColumnElement[bool]]:
     for column, value in (
         (Wafer.product, wanted.product),
         (Wafer.lot, wanted.lot),
         (Wafer.step, wanted.step),
         (Wafer.tester, wanted.tester),
-        (Wafer.severity_level, wanted.severity),
     ):
         if value is not None:
             yield column == value
+    if wanted.since is not None:
+        yield measured_at >= wanted.since
+    if wanted.until is not None:
+        yield measured_at < wanted.until
+    if wanted.text is not None:
+        yield Wafer.text.contains(wanted.text.lower(), autoescape=True)
+
+
+def _by_findings(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    if wanted.severity is not None:
+        yield Wafer.severity_level == wanted.severity
     if wanted.label is not None:
         of_wafer = select(WaferLabel).where(
             WaferLabel.wafer_id == Wafer.id, WaferLabel.label == wanted.label
         )
         yield exists(of_wafer.correlate(Wafer))
-    if wanted.since is not None:
-        yield wanted.since <= WHEN
-    if wanted.until is not None:
-        yield wanted.until > WHEN
-    if wanted.text is not None:
-        yield Wafer.text.contains(wanted.text.lower(), autoescape=True)
