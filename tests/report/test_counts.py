@@ -38,6 +38,16 @@ def test_rates_are_undefined_where_no_wafer_has_a_die() -> None:
     assert np.isnan(stack.rates[0, 1])
 
 
+def test_a_stack_counts_each_position(rng: np.random.Generator) -> None:
+    grids = rng.integers(0, 3, (7, 4, 5)).astype(np.uint8)
+    stack = GridStack.empty((4, 5))
+    for dies in grids:
+        stack.add(dies)
+    assert stack.wafers == 7
+    assert stack.tested.tolist() == (grids > 0).sum(axis=0).tolist()
+    assert stack.fails.tolist() == (grids == 2).sum(axis=0).tolist()
+
+
 def test_conflicts_that_differ_in_figures_alone_are_alike() -> None:
     texts = [
         "Labelled Donut (0.83), but no die is marked ring.",

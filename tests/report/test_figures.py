@@ -22,12 +22,14 @@ from waferscope.report.figures import (
     build_thumbnail,
     class_codes,
     die_box,
+    heat_png,
     heat_uri,
     hex_to_rgb,
     ink_on,
     png_uri,
     scale_colors,
     shrink,
+    thumbnail_png,
 )
 
 
@@ -39,6 +41,10 @@ def decode(uri: str) -> Image.Image:
 
 def pixels(uri: str) -> npt.NDArray[np.uint8]:
     return np.asarray(decode(uri).convert("RGBA"))
+
+
+def opened(png: bytes) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGBA"))
 
 
 def test_png_holds_every_code_in_its_colour() -> None:
@@ -122,6 +128,27 @@ def test_heat_runs_from_the_first_to_the_last_stop() -> None:
     assert tuple(shown[0, 2, :3]) == hex_to_rgb(VIRIDIS[-1])
     assert np.abs(shown[0, 1, :3].astype(int) - hex_to_rgb(VIRIDIS[5])).max() <= 2
     assert shown[1, 0, 3] == 0
+
+
+def test_heat_as_a_file_is_the_same_picture_enlarged() -> None:
+    rates = np.array([[0.0, 0.5], [np.nan, 1.0]])
+    large = opened(heat_png(rates, 1.0, 9))
+    assert large.shape == (8, 8, 4)
+    np.testing.assert_array_equal(large[::4, ::4], pixels(heat_uri(rates, 1.0)))
+
+
+@pytest.mark.parametrize(("side", "got"), [(96, 90), (15, 15), (8, 8)])
+def test_a_small_picture_has_about_the_side_that_is_asked_for(side: int, got: int) -> None:
+    assert opened(thumbnail_png(disc(15), side=side)).shape == (got, got, 4)
+
+
+def test_a_small_picture_shows_classes_where_masks_are_given() -> None:
+    prediction = build_prediction({"particle": np.s_[3:6, 6:9]}, fails=[(10, 7)])
+    dies, colors = prediction.wafer.dies, [c.color for c in TAXONOMY.classes]
+    shown = opened(thumbnail_png(dies, prediction.masks, colors, side=15))
+    np.testing.assert_array_equal(shown, pixels(build_thumbnail(prediction).uri))
+    plain = opened(thumbnail_png(dies, side=15))
+    assert tuple(plain[4, 7, :3]) == tuple(plain[10, 7, :3]) == hex_to_rgb(FAIL_COLOR)
 
 
 def test_heat_of_no_fails_is_drawn() -> None:

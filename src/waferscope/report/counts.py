@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from waferscope.domain.wafermap import FAIL
 from waferscope.report.rows import WaferRow
 
 MAX_REMARKS = 200
@@ -69,6 +70,17 @@ class GridStack:
     wafers: int
     tested: npt.NDArray[np.int32]
     fails: npt.NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> GridStack:
+        """Return a stack of no wafers."""
+        return cls(0, np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32))
+
+    def add(self, dies: npt.NDArray[np.uint8]) -> None:
+        """Lay one more wafer of this grid upon the others."""
+        self.wafers += 1
+        self.tested += dies > 0
+        self.fails += dies == FAIL
 
     @property
     def rates(self) -> npt.NDArray[np.float64]:

@@ -60,6 +60,23 @@ class Thumbnail:
     marks: tuple[Mark, ...]
 
 
+def thumbnail_png(
+    dies: Codes,
+    masks: npt.NDArray[np.bool_] | None = None,
+    colors: Sequence[str] = (),
+    side: int = 96,
+) -> bytes:
+    """Return a wafer as a small PNG, its longer side about ``side`` pixels.
+
+    ``masks`` (bool ``[C, rows, cols]``) are drawn in ``colors``, one for each class, as in
+    `build_thumbnail`; without them failing dies are grey.
+    """
+    marked = np.zeros((0, *dies.shape), dtype=bool) if masks is None else masks
+    codes = class_codes(dies, marked)[die_box(dies)]
+    palette = [hex_to_rgb(color) for color in ("#FFFFFF", GOOD_COLOR, FAIL_COLOR, *colors)]
+    return png_bytes(fit(codes, side), palette)
+
+
 def build_thumbnail(prediction: Prediction) -> Thumbnail:
     """Return the picture of a wafer: passing, failing and, by class, explained dies.
 
@@ -114,11 +131,35 @@ def shrink(codes: Codes, limit: int = MAX_PIXELS) -> Codes:
     return blocks
 
 
+def fit(codes: Codes, side: int) -> Codes:
+    """Thin a grid, or repeat its cells, until its longer side is about ``side`` pixels.
+
+    >>> fit(np.array([[1, 2]], dtype=np.uint8), 4)
+    array([[1, 1, 2, 2],
+           [1, 1, 2, 2]], dtype=uint8)
+    """
+    thin = shrink(codes, side)
+    times = max(1, side // max(thin.shape))
+    return thin.repeat(times, axis=0).repeat(times, axis=1)
+
+
 def heat_uri(rates: npt.NDArray[np.float64], top: float) -> str:
     """Return the picture of fail rates from 0 to ``top`` in viridis; NaN is transparent."""
+    return _address(png_bytes(shrink(_heat_codes(rates, top)), _heat_palette()))
+
+
+def heat_png(rates: npt.NDArray[np.float64], top: float, side: int = MAX_PIXELS) -> bytes:
+    """Return the same picture as a PNG, its longer side about ``side`` pixels."""
+    return png_bytes(fit(_heat_codes(rates, top), side), _heat_palette())
+
+
+def _heat_codes(rates: npt.NDArray[np.float64], top: float) -> Codes:
     levels = np.nan_to_num(np.clip(rates / top, 0.0, 1.0) if top > 0 else rates * 0.0)
-    codes = np.where(np.isnan(rates), 0, 1 + np.rint(levels * 254)).astype(np.uint8)
-    return png_uri(shrink(codes), [(255, 255, 255), *scale_colors(255)])
+    return np.where(np.isnan(rates), 0, 1 + np.rint(levels * 254)).astype(np.uint8)
+
+
+def _heat_palette() -> list[tuple[int, int, int]]:
+    return [(255, 255, 255), *scale_colors(255)]
 
 
 def scale_colors(count: int) -> list[tuple[int, int, int]]:
@@ -132,13 +173,22 @@ def scale_colors(count: int) -> list[tuple[int, int, int]]:
 
 def png_uri(codes: Codes, palette: Sequence[tuple[int, int, int]]) -> str:
     """Return codes as a data address of a palette PNG; code 0 is transparent."""
+    return _address(png_bytes(codes, palette))
+
+
+def png_bytes(codes: Codes, palette: Sequence[tuple[int, int, int]]) -> bytes:
+    """Return codes as a palette PNG; code 0 is transparent."""
     rows, cols = codes.shape
     image = Image.new("P", (cols, rows))
     image.frombytes(codes.tobytes())
     image.putpalette([value for color in palette for value in color])
     buffer = io.BytesIO()
     image.save(buffer, "PNG", transparency=0, optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def _address(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def hex_to_rgb(color: str) -> tuple[int, int, int]:

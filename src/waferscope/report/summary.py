@@ -122,14 +122,8 @@ def update(summary: LotSummary, prediction: Prediction) -> WaferRow:
 
 
 def _stack(summary: LotSummary, dies: npt.NDArray[np.uint8]) -> None:
-    rows, cols = dies.shape
-    stack = summary.stacks.get((rows, cols))
-    if stack is None:
-        zeros = np.zeros((rows, cols), dtype=np.int32)
-        stack = summary.stacks[(rows, cols)] = GridStack(0, zeros, zeros.copy())
-    stack.wafers += 1
-    stack.tested += dies > 0
-    stack.fails += dies == FAIL
+    shape = dies.shape[0], dies.shape[1]
+    summary.stacks.setdefault(shape, GridStack.empty(shape)).add(dies)
     present = dies > 0
     rho = rho_theta(dies)[0][present]
     rings = np.minimum((rho * RADIAL_BINS).astype(np.int64), RADIAL_BINS - 1)
