@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from waferscope.service.ids import new_id
 from waferscope.service.parts import Parts
 from waferscope.service.tables import Embedding, Lot, Prediction, Wafer, WaferLabel
+from waferscope.service.tables.row import now
 
 MODEL = "test-1"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -44,6 +45,7 @@ def insert_wafer(
     wafer_id = new_id("waf")
     columns: dict[str, Any] = {"lot": "L1", "product": "P1", "tested_at": NOON, **more}
     columns.setdefault("text", f"{columns['lot']} {columns['product']}".lower())
+    columns.setdefault("dated", columns["tested_at"] or columns.get("created_at") or now())
     lot_id = _lot(session, columns["lot"], columns["product"])
     digest = hashlib.sha256(wafer_id.encode()).hexdigest()
     session.add(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -14,7 +14,7 @@ from waferscope.service.tables import Wafer, WaferLabel
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
-measured_at = func.coalesce(Wafer.tested_at, Wafer.created_at)
+measured_at = Wafer.dated
 """When a wafer was tested; when it arrived, where nobody says when it was tested."""
 
 
@@ -26,9 +26,10 @@ def get_wafer(session: Session, wafer_id: str) -> Wafer:
     return found
 
 
-def narrow(query: Select[T], wanted: Origin) -> Select[T]:
-    """Return the query of wafers for those that are wanted and not deleted."""
-    conditions = [Wafer.deleted_at.is_(None), *_by_origin(wanted)]
+def narrow(query: Select[T], wanted: Origin, *, deleted: bool = False) -> Select[T]:
+    """Return the query of wafers for those that are wanted and not deleted, or are deleted."""
+    gone = Wafer.deleted_at.is_not(None) if deleted else Wafer.deleted_at.is_(None)
+    conditions = [gone, *_by_origin(wanted)]
     if isinstance(wanted, Wanted):
         conditions += _by_findings(wanted)
     return query.where(*conditions)
