@@ -20,9 +20,17 @@ from waferscope.errors import FormatError
 from waferscope.io.archive import NAMELESS, Blob
 from waferscope.io.formats import ReadOptions
 from waferscope.io.json_wafer import fields_of
-from waferscope.io.picture_file import DIES, KEY, Labels, Picture, decode_pictures
+from waferscope.io.picture_file import (
+    DIES,
+    KEY,
+    Labels,
+    Picture,
+    decode_pictures,
+    number_colors,
+)
 from waferscope.io.picture_frame import extent, find_background, strip_frame
 from waferscope.io.picture_lattice import Axis, find_axis
+from waferscope.io.picture_smooth import shrink_smooth
 from waferscope.io.picture_states import Meaning, color_name, read_colors
 
 LEAST_CONFIDENCE: Final = 0.6
@@ -67,16 +75,37 @@ def _named(picture: Picture, name: str) -> WaferMap:
     return WaferMap(picture.labels, **fields)
 
 
-def _read(picture: Picture, name: str) -> WaferMap:
+def _find_dies(picture: Picture, name: str) -> tuple[Picture, Axis, Axis, str]:
+    """Return the map without what is around it, its dies down and across, and their size in words.
+
+    Of a picture enlarged with smooth transitions it is the one of a pixel per die.
+    """
     if not picture.codes:
         picture = replace(picture, labels=strip_frame(picture.labels))
     across, down = (_axis(picture.labels, axis) for axis in (1, 0))
+    if picture.pixels is not None and not (across.found and down.found):
+        small = shrink_smooth(picture.pixels)
+        if small is not None:
+            high, wide = (
+                n / m for n, m in zip(picture.pixels.shape, small.shape[:2], strict=False)
+            )
+            words = f"{wide:.4g} x {high:.4g} pixels each with smooth transitions"
+            one = Axis(0.0, 1.0, 1.0, found=False)
+            return number_colors(small, name, {}, dies=True), one, one, words
     if across.found != down.found:  # a pitch along one axis alone: stripes, or one row of dies
         raise _no_map(name, "no lattice of dies along both axes")
     if not 1 / 16 <= across.pitch / down.pitch <= 16:
         raise _no_map(name, "cells that are far from square")
     if not picture.crisp and min(across.pitch, down.pitch) < 3:
         raise _no_map(name, "blurred dies of fewer than 3 pixels, or shades")
+    words = (
+        f"{across.pitch:.4g} x {down.pitch:.4g} pixels each" if across.found else "one pixel each"
+    )
+    return picture, down, across, words
+
+
+def _read(picture: Picture, name: str) -> WaferMap:
+    picture, down, across, pitch = _find_dies(picture, name)
     cells, purity = sample_cells(picture.labels, down, across)
     if max(cells.shape) > MAX_SIDE:
         raise _no_map(name, f"{cells.shape[0]} x {cells.shape[1]} cells")
@@ -93,13 +122,10 @@ def _read(picture: Picture, name: str) -> WaferMap:
         dies, bins = table[cells], _bins(picture, cells, meaning)
     if not dies.any():
         raise _no_map(name, "no cell that is a die")
-    confidence = purity * min(across.share, down.share) * sureness
+    confidence = purity * min(across.share, down.share) * sureness * picture.likeness
     if confidence < LEAST_CONFIDENCE:
         raise _no_map(name, f"a confidence of {confidence:.2f} in its lattice and colours")
     rows, cols = dies.shape
-    pitch = (
-        f"{across.pitch:.4g} x {down.pitch:.4g} pixels each" if across.found else "one pixel each"
-    )
     where = f"{rows} rows and {cols} columns of dies, {pitch}, confidence {confidence:.2f}"
     return WaferMap(dies, bins=bins, notes=(f"read from a picture: {where}", words))
 

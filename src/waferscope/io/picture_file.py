@@ -33,7 +33,7 @@ MOST_PIXELS: Final = 8 << 20
 LONGEST_SIDE: Final = 16_384
 MOST_PAGES: Final = 200
 MOST_COLORS: Final = 16
-_CRISP: Final = 64
+_CRISP: Final = 24
 _ALIKE: Final = 24
 _STRANGE: Final = 90
 _CHUNK: Final = 1 << 20
@@ -61,13 +61,17 @@ class Picture:
     """One picture: ``labels`` uint8 ``[h, w]`` number the ``colors`` ``[n, 4]``.
 
     ``codes`` says that the pixels are the numbers 0, 1 and 2 rather than colours; ``crisp`` that
-    every pixel has exactly its colour. ``text`` are the texts that a PNG carries.
+    every pixel has exactly its colour, else ``pixels`` uint8 ``[h, w, 4]`` have what they had.
+    ``likeness`` is the share of the pixels that nearly have the colour of their number. ``text``
+    are the texts that a PNG carries.
     """
 
     labels: Labels
     colors: Colors
     codes: bool = False
     crisp: bool = True
+    likeness: float = 1.0
+    pixels: npt.NDArray[np.uint8] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -168,16 +172,31 @@ def _picture(pixels: npt.NDArray[Any], text: dict[str, str], name: str) -> Pictu
             return Picture(pixels.astype(np.uint8), greys, codes=True, text=text)
         pixels = _eight_bits(pixels, low, high)
         pixels = np.stack([*[pixels] * 3, np.full_like(pixels, 255)], axis=-1)
+    return number_colors(pixels, name, text)
+
+
+def number_colors(
+    pixels: npt.NDArray[np.uint8], name: str, text: dict[str, str], *, dies: bool = False
+) -> Picture:
+    """Return uint8 ``[h, w, 4]`` as a few colours; with ``dies`` each pixel is the middle of a die.
+
+    Raises FormatError for more colours than a map has.
+    """
     clear = pixels[..., 3] < 128
     bins, counts = _histogram(pixels, clear)
-    crisp = int(np.count_nonzero(counts)) <= _CRISP
+    crisp = dies or int(np.count_nonzero(counts)) <= _CRISP
     if not crisp:
         counts = _histogram(pixels, clear | ~_flat(bins))[1]
     colors, table = _main_colors(counts, name)
     labels = table[bins]
     labels[clear] = len(colors)
     colors = np.vstack([colors, [[255, 255, 255, 0]]])
-    return Picture(labels, _exact(pixels, labels, colors), crisp=crisp, text=text)
+    likeness = 1.0
+    if dies:
+        away = np.abs(pixels[..., :3] - colors[labels, :3]).max(axis=-1)
+        likeness = float(((away <= _ALIKE) | clear).mean())
+    exact = _exact(pixels, labels, colors)
+    return Picture(labels, exact, False, crisp, likeness, None if crisp else pixels, text)
 
 
 def _eight_bits(grey: npt.NDArray[Any], low: int, high: int) -> npt.NDArray[np.uint8]:
