@@ -8,14 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.ml.small import draw_dies
 from waferscope.domain.wafermap import Reticle
 from waferscope.infer.batching import canvas_shape, offset, stack
 from waferscope.infer.fold import fold_rates
-from waferscope.ml.batches import Batch, BatchPlan, augment, collate, pick_bucket, turn
+from waferscope.ml.augment import StrongConfig
+from waferscope.ml.batches import Batch, BatchPlan, collate, pick_bucket
 from waferscope.ml.config import Bucket, Mix, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.data import Sample
@@ -54,6 +53,16 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     assert not torch.equal(whole[0].dies, whole[1].dies)
 
 
+def test_a_run_may_ask_for_strong_changes() -> None:
+    plain = BatchPlan(CONFIG, CORPUS, 0, 1)[0]
+    strong = replace(CONFIG, strong=StrongConfig(noisy=1.0, dropped=1.0))
+    changed = BatchPlan(strong, CORPUS, 0, 1)[0]
+    assert same(changed, BatchPlan(strong, CORPUS, 0, 1)[0])
+    assert not torch.equal(changed.dies, plain.dies)
+    gone = (changed.dies == 0)[:, None].expand_as(changed.target)
+    assert (changed.target[gone] == -1).all()
+
+
 def test_a_plan_ends() -> None:
     plan = BatchPlan(CONFIG, CORPUS, 0, 2)
     for index in (2, -1):
@@ -81,54 +90,6 @@ def test_the_curriculum_moves_from_first_to_final_shares() -> None:
     assert 0.42 < large(5) < 0.58
     assert large(10) == 1.0
     assert large(9_000_001) == 1.0
-
-
-@given(st.integers(0, 3), st.booleans(), st.integers(1, 5), st.integers(1, 5))
-def test_turning_is_undone_by_turning_back(turns: int, mirror: bool, rows: int, cols: int) -> None:
-    array = np.arange(2 * rows * cols).reshape(2, rows, cols)
-    turned = turn(array, turns, mirror)
-    back = turn(turned, -turns, False)
-    np.testing.assert_array_equal(back[..., ::-1] if mirror else back, array)
-    assert turned.shape[1:] == ((rows, cols) if turns % 2 == 0 else (cols, rows))
-
-
-def test_dies_and_targets_move_together() -> None:
-    """Each augmented wafer is turned back by all eight symmetries; one, and one alone, fits."""
-    one = sample(np.random.default_rng(1))
-    seen, thinned = [], []
-    for seed in range(120):
-        moved = augment(one, np.random.default_rng(seed))
-        fits = []
-        for turns in range(4):
-            for mirror in (False, True):
-                dies, target = turn(one.dies, turns, mirror), turn(one.target, turns, mirror)
-                if dies.shape != moved.dies.shape:
-                    continue
-                gone = (moved.dies == 0) & (dies > 0)
-                kept = np.where(gone, 0, dies)
-                if np.array_equal(moved.dies, kept):
-                    fits.append((turns, mirror))
-                    expected = np.where(gone, -1, target)
-                    np.testing.assert_array_equal(moved.target, expected)
-                    thinned.append(float(gone.sum() / (dies > 0).sum()))
-        assert len(fits) == 1
-        seen += fits
-        assert moved.weight == one.weight
-        assert moved.patterns is one.patterns
-    assert len(set(seen)) == 8
-    assert max(thinned) < 0.08
-    assert 0.08 < np.mean(np.array(thinned) > 0) < 0.3
-
-
-def test_a_turned_wafer_loses_its_reticle() -> None:
-    """The field would have to turn with it; what is left out is found anew from the dies."""
-    one = replace(sample(np.random.default_rng(1)), reticle=Reticle(4, 3))
-    for seed in range(40):
-        moved = augment(one, np.random.default_rng(seed))
-        at_rest = moved.dies.shape == one.dies.shape and np.array_equal(
-            moved.dies, np.where(moved.dies == 0, 0, one.dies)
-        )
-        assert (moved.reticle == one.reticle) == at_rest
 
 
 @pytest.mark.parametrize("shape", [(20, 27), (31, 32), (15, 22), (32, 9)])

@@ -12,8 +12,9 @@ from tests.ml.small import PATTERNS, labelled_wafer, write_data, write_wafers
 from waferscope.errors import ConfigError
 from waferscope.infer.batching import canvas_shape
 from waferscope.ml.corpus import REAL_FILE, SYNTH_WEIGHT, Corpus, open_corpus
-from waferscope.ml.data import WaferSet, load_wafer_set
-from waferscope.synth import SynthConfig
+from waferscope.ml.data import WaferSet, from_synth, load_wafer_set
+from waferscope.ml.selection import Selection
+from waferscope.synth import SynthConfig, generate
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,58 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Point the recipe at the folder"):
         open_corpus(tmp_path, "train")
     assert REAL_FILE.format(split="train") == "wm811k/train.parquet"
+
+
+def test_a_fraction_of_the_labels_leaves_every_map_to_learn_from(data: Path) -> None:
+    few = Selection(fraction=0.5, least=1)
+    corpus = open_corpus(data, "train", few, unlabelled=True, seed=1)
+    whole = open_corpus(data, "train")
+    assert corpus.real is not None
+    assert corpus.unlabelled is not None
+    assert len(corpus.real.wafers) == 8
+    assert keys(corpus.unlabelled) == keys(whole.real) | keys(whole.mixed)
+    rng = np.random.default_rng(0)
+    for side in (32, 64):
+        assert corpus.draw_unlabelled(rng, side).tobytes() in keys(corpus.unlabelled)
+    assert max(canvas_shape(corpus.draw_unlabelled(rng, 96).shape)) == 96
+    prints = {
+        open_corpus(data, "train", few, unlabelled=kept, seed=seed).fingerprint
+        for kept, seed in ((True, 1), (True, 2), (False, 1))
+    }
+    assert len(prints) == 3
+
+
+def test_the_pool_is_composed_of_the_labels_used_alone(data: Path) -> None:
+    pool = open_corpus(data, "train", Selection(mixed=False, leave_labels=("Center",))).pool
+    assert pool is not None
+    assert pool.shapes == ((27, 27),)
+    assert set(pool.donors[27, 27]) == {"Edge-Ring", "Random"}
+
+
+def test_a_label_left_out_is_shown_by_no_wafer(data: Path) -> None:
+    corpus = open_corpus(data, "train", Selection(leave_labels=("Center",)))
+    rng = np.random.default_rng(0)
+    channel = PATTERNS.index("Center")
+    for source in ("synth", "real", "mixed", "composed"):
+        drawn = [corpus.draw(source, rng, 64 if source == "mixed" else 32) for _ in range(12)]
+        assert not any(sample.patterns[channel] == 1 for sample in drawn)
+
+
+def test_transfer_opens_no_mixedwm38(data: Path) -> None:
+    corpus = open_corpus(data, "train", Selection(mixed=False))
+    assert corpus.mixed is None
+    assert corpus.draw("mixed", np.random.default_rng(0), 64).weight == SYNTH_WEIGHT
+
+
+def test_annotated_wafers_are_drawn_by_their_size() -> None:
+    samples = tuple(from_synth(w, 1.0) for w in generate(2, 6))
+    corpus = Corpus(SynthConfig(), annotated=samples)
+    rng = np.random.default_rng(0)
+    sides = {max(canvas_shape(s.dies.shape)) for s in samples}
+    for side in sides:
+        assert corpus.draw("annotated", rng, side) in samples
+    assert corpus.draw("annotated", rng, 256).weight == SYNTH_WEIGHT
+    assert corpus.fingerprint != Corpus(SynthConfig()).fingerprint
 
 
 def test_held_out_wafers_need_no_pool(data: Path) -> None:

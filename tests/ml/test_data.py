@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,16 @@ def test_a_mixture_of_nothing_is_a_none_wafer(rng: np.random.Generator) -> None:
     one, other = from_mixture(wafer), from_label(wafer)
     np.testing.assert_array_equal(one.target, other.target)
     assert not one.bag.any()
+
+
+@pytest.mark.parametrize("labels", [("Center",), ("Center", "Edge-Ring"), ()])
+def test_a_doubted_label_says_nothing_of_the_dies(
+    labels: tuple[str, ...], rng: np.random.Generator
+) -> None:
+    wafer = labelled_wafer(rng, *labels)
+    for weight, known in ((0.2, False), (0.8, True)):
+        sample = from_mixture(replace(wafer, weight=weight))
+        assert sample.weight == weight
+        assert sample.patterns.tolist() == pattern_target(labels).tolist()
+        assert bool((sample.target >= 0).any()) == known
+        assert sample.bag.any() == (known and len(labels) > 1)

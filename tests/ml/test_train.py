@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,13 +21,16 @@ from torch import Tensor
 
 from tests.ml.small import TINY, short_run
 from waferscope.errors import ConfigError, ModelError
+from waferscope.ml.config import AdaptConfig, SemiConfig, TrainConfig
 from waferscope.ml.corpus import open_corpus
 from waferscope.ml.model import WaferNet
+from waferscope.ml.recipes import build_recipe
 from waferscope.ml.task import ABOUT
-from waferscope.ml.train import LAST, Rounds, current_commit, load_network, train
+from waferscope.ml.train import LAST, build_task, current_commit, load_network, train
 
 COMMIT = "c" * 40
 STORE = "mlflow.db"
+MEAN_STEM = "ema.module.encoder.conv1.weight"
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
 import sys
@@ -87,31 +91,74 @@ def test_a_run_killed_and_started_again_ends_with_the_same_weights(
     assert int(resumed["ema.n_averaged"]) == short_run().steps
 
 
-def test_rounds_begin_where_the_run_stands() -> None:
-    config = replace(short_run(), steps=7, round_steps=3)
-    corpus = open_corpus(None, "train")
-    rounds = Rounds(config, corpus, corpus)
+def stopped_and_finished(config: TrainConfig, finished: Path, folder: Path) -> list[Path]:
+    """Return two folders: of a run that went through, and of one that broke in its second round."""
+    folders = [folder / name for name in ("whole", "broken")]
+    for one in folders:
+        one.mkdir()
+        shutil.copy(finished / STORE, one)
+    train(config, folders[0])
+    kind = type(build_task(config))
+    step = kind.training_step
 
-    class At:
-        global_step = 0
+    def breaking(task: Any, batch: Any, index: int) -> Tensor:
+        if task.global_step == 3:
+            raise RuntimeError("broken")
+        return step(task, batch, index)
 
-    rounds.trainer = At()  # type: ignore[assignment]
-    spans = {}
-    for step in range(7):
-        rounds.trainer.global_step = step  # type: ignore[misc, union-attr]
-        plan = rounds.train_dataloader().dataset
-        spans[step] = (plan.start, plan.count)  # type: ignore[attr-defined]
-    assert spans == {0: (0, 3), 1: (1, 2), 2: (2, 1), 3: (3, 3), 4: (4, 2), 5: (5, 1), 6: (6, 1)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "training_step", breaking)
+        with pytest.raises(RuntimeError, match="broken"):
+            train(config, folders[1])
+    about = torch.load(folders[1] / LAST, map_location="cpu", weights_only=True)[ABOUT]
+    assert about["steps"] == 2
+    train(config, folders[1])
+    return folders
 
 
-def test_validation_is_held_out_and_the_same_every_time() -> None:
-    corpus = open_corpus(None, "val")
-    rounds = Rounds(short_run(), corpus, corpus)
-    one, other = (list(rounds.val_dataloader()) for _ in range(2))
-    assert len(one) == 2
-    assert all(torch.equal(a.dies, b.dies) for a, b in zip(one, other, strict=True))
-    trained = rounds.train_dataloader().dataset[0]
-    assert not torch.equal(trained.dies, one[0].dies)
+@pytest.mark.parametrize("kind", ["fixmatch", "adapt"])
+def test_other_kinds_of_run_resume_to_the_same_weights_too(
+    kind: str, finished: Path, tmp_path: Path
+) -> None:
+    """Thresholds and the mean are part of it for one, what stands still for the other."""
+    semi = replace(short_run(), semi=SemiConfig(wait=0.0, ramp=0.0, threshold=0.6, floor=0.5))
+    adapt = replace(short_run(), adapt=AdaptConfig(), start_from=finished / LAST)
+    whole, broken = map(
+        weights, stopped_and_finished(semi if kind == "fixmatch" else adapt, finished, tmp_path)
+    )
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    still = torch.equal(whole["net.encoder.conv1.weight"], weights(finished)[MEAN_STEM])
+    assert still == (kind == "adapt")
+
+
+def test_the_run_for_a_gpu_turns_on_a_cpu(finished: Path, tmp_path: Path) -> None:
+    """Its precision, workers and clock, with a tiny network; compiling takes minutes here."""
+    shutil.copy(finished / STORE, tmp_path)
+    config = build_recipe("released_gpu")
+    buckets = tuple(replace(b, batch=2) for b in config.buckets[:2])
+    small = replace(
+        config,
+        model=TINY,
+        buckets=buckets,
+        steps=3,
+        round_steps=2,
+        validate_rounds=1,
+        validation_wafers=4,
+        workers=2,
+        threads=1,
+        compile=False,
+    )
+    _, about = load_network(train(small, tmp_path))
+    assert about["recipe"] == "released_gpu"
+    assert about["steps"] == 3
+    assert all(t.dtype != torch.bfloat16 for t in weights(tmp_path).values())
+
+
+def test_a_run_whose_time_is_over_leaves_its_checkpoint(finished: Path, tmp_path: Path) -> None:
+    shutil.copy(finished / STORE, tmp_path)
+    late = replace(short_run(), minutes=1.0e-6)
+    _, about = load_network(train(late, tmp_path))
+    assert about["steps"] == 1
 
 
 def query(folder: Path, text: str) -> list[tuple[object, ...]]:

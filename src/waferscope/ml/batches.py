@@ -5,25 +5,21 @@ Shapes: B batch, C classes, P patterns, H and W the canvas.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from waferscope.infer.fold import fold_rates
+from waferscope.ml.augment import augment, strengthen
 from waferscope.ml.config import Bucket, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.data import Sample
 
 SHIFTED: Final = 0.5
 """Share of wafers placed anywhere on the canvas instead of centred."""
-THINNED: Final = 0.2
-"""Share of wafers that lose some dies."""
-MOST_THINNED: Final = 0.04
 
 
 class Batch(NamedTuple):
@@ -56,12 +52,26 @@ class BatchPlan(Dataset[Batch]):
         step = self.start + index
         rng = np.random.default_rng((self.config.seed, step))
         bucket = pick_bucket(self.config, step, rng)
-        samples = [
-            augment(self.corpus.draw(source, rng, bucket.side), rng)
-            for source, count in bucket.mix.counts(bucket.batch).items()
-            for _ in range(count)
-        ]
+        samples = draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
         return collate(samples, (bucket.side, bucket.side), rng)
+
+
+def draw_samples(
+    config: TrainConfig, corpus: Corpus, bucket: Bucket, count: int, rng: np.random.Generator
+) -> list[Sample]:
+    """Return ``count`` samples by the shares of a bucket, augmented as the run asks."""
+    samples = [
+        augment(corpus.draw(source, rng, bucket.side), rng)
+        for source, wanted in bucket.mix.counts(count).items()
+        for _ in range(wanted)
+    ]
+    if config.strong is None:
+        return samples
+    donors = rng.integers(len(samples), size=len(samples))
+    return [
+        strengthen(sample, rng, config.strong, samples[donor])
+        for sample, donor in zip(samples, donors, strict=True)
+    ]
 
 
 def pick_bucket(config: TrainConfig, step: int, rng: np.random.Generator) -> Bucket:
@@ -69,30 +79,6 @@ def pick_bucket(config: TrainConfig, step: int, rng: np.random.Generator) -> Buc
     done = min(1.0, step / max(1, config.steps - 1))
     shares = np.array([b.share + (b.final_share - b.share) * done for b in config.buckets])
     return config.buckets[int(rng.choice(len(shares), p=shares / shares.sum()))]
-
-
-def augment(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Turn or mirror the wafer (8 symmetries) and sometimes take dies away."""
-    turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    dies, target = (turn(array, turns, mirror) for array in (sample.dies, sample.target))
-    reticle = sample.reticle
-    if turns or mirror:
-        reticle = None
-    if rng.random() < THINNED:
-        gone = rng.random(dies.shape) < rng.uniform(0.0, MOST_THINNED)
-        dies = np.where(gone, np.uint8(0), dies)
-        target = np.where(gone, np.int8(-1), target)
-    return replace(sample, dies=dies, target=target, reticle=reticle)
-
-
-def turn(array: npt.NDArray[Any], turns: int, mirror: bool) -> npt.NDArray[Any]:
-    """Return the last two axes mirrored left to right, then turned by quarters.
-
-    >>> turn(np.array([[1, 2], [3, 4]]), 1, False).tolist()
-    [[2, 4], [1, 3]]
-    """
-    turned = array[..., ::-1] if mirror else array
-    return np.rot90(turned, turns, axes=(-2, -1))
 
 
 def collate(

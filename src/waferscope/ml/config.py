@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from waferscope.errors import ConfigError
+from waferscope.ml.augment import StrongConfig
 from waferscope.ml.model import ModelConfig
+from waferscope.ml.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,26 +16,23 @@ class Mix:
     """Shares of a batch by where its wafers come from; scaled to a sum of 1.
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
-    ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers.
+    ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
+    ``annotated``: wafers with masks that people drew.
     """
 
     synth: float = 1.0
     real: float = 0.0
     mixed: float = 0.0
     composed: float = 0.0
+    annotated: float = 0.0
 
     def counts(self, size: int) -> dict[str, int]:
         """Return wafers per source in a batch of ``size``; rounding goes to the first source.
 
         >>> Mix(synth=1, real=1).counts(5)
-        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0}
+        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0, 'annotated': 0}
         """
-        shares = {
-            "synth": self.synth,
-            "real": self.real,
-            "mixed": self.mixed,
-            "composed": self.composed,
-        }
+        shares = asdict(self)
         total = sum(shares.values())
         if total <= 0 or min(shares.values()) < 0:
             raise ConfigError(
@@ -73,13 +72,65 @@ class LossConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SemiConfig:
+    """How unlabelled wafers are learned from (FixMatch); see `waferscope.ml.semi`.
+
+    ``share`` of each batch is unlabelled. The weight of its loss is 0 for the first ``wait`` of
+    the run (a share of its steps), then grows over ``ramp`` to ``weight``. Pseudo-labels count
+    from a confidence that starts at ``threshold`` for every class and follows the class's mean
+    confidence with ``momentum``, but never falls below ``floor``. With a ``feature_weight`` the
+    weak view is learned from as well, a ``feature_dropout`` of the encoder's channels taken away.
+    """
+
+    share: float = 0.5
+    weight: float = 1.0
+    wait: float = 0.1
+    ramp: float = 0.3
+    threshold: float = 0.95
+    floor: float = 0.7
+    momentum: float = 0.98
+    feature_weight: float = 0.0
+    feature_dropout: float = 0.5
+    strong: StrongConfig = field(default_factory=StrongConfig)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share < 1.0:
+            raise ConfigError(
+                f"Expected a share of unlabelled wafers between 0 and 1, got {self.share}. "
+                "Leave `semi` out of the recipe to train on labels alone."
+            )
+        if not 0.5 <= self.floor <= self.threshold < 1.0:
+            raise ConfigError(
+                "Expected 0.5 <= floor <= threshold < 1 for pseudo-labels, got "
+                f"{self.floor} and {self.threshold}. Fix the recipe."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptConfig:
+    """How a trained network is bent to a new product; see `waferscope.ml.adapt`.
+
+    The encoder stands still for the first ``frozen`` of the run (a share of its steps); then its
+    stages ``thawed`` learn too, at ``rate`` times the learning rate. Batch norms keep what they
+    have seen.
+    """
+
+    frozen: float = 0.5
+    thawed: tuple[str, ...] = ("layer4",)
+    rate: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """The whole of a training run.
 
     ``steps`` optimiser steps in rounds of ``round_steps``; a checkpoint closes each round, and a
     run that was killed goes on from the last one exactly as if it had not been. ``start_from`` is
     what this run's weights begin with: the checkpoint of an earlier run (its averaged weights) or
-    a model file.
+    a model file. ``selection`` says which labels may be used, ``strong`` asks for die-level
+    augmentation of labelled wafers, ``semi`` for learning from unlabelled ones, ``adapt`` for a
+    trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks. A run
+    of ``minutes`` ends after that time if not by its steps, its learning rate lowered in time.
     """
 
     name: str
@@ -103,12 +154,23 @@ class TrainConfig:
     precision: str = "32-true"
     encoder_weights: Path | None = None
     start_from: Path | None = None
+    selection: Selection = field(default_factory=Selection)
+    strong: StrongConfig | None = None
+    semi: SemiConfig | None = None
+    adapt: AdaptConfig | None = None
+    annotated: Path | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.round_steps < 1 or not self.buckets:
             raise ConfigError(
                 "Expected at least one step, one step per round and one bucket, got "
                 f"{self.steps}, {self.round_steps} and {len(self.buckets)}. Fix the recipe."
+            )
+        if self.minutes is not None and self.minutes <= 0.0:
+            raise ConfigError(
+                f"Expected minutes above 0 for a run, got {self.minutes}. Leave them out for a run "
+                "that ends by its steps."
             )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:

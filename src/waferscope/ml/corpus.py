@@ -10,8 +10,11 @@ from typing import Final
 
 import numpy as np
 
+from waferscope.domain.wafermap import DieGrid
 from waferscope.errors import ConfigError
+from waferscope.infer.batching import canvas_shape
 from waferscope.ml.data import (
+    DOUBTED,
     LabelledWafer,
     Sample,
     WaferSet,
@@ -20,6 +23,7 @@ from waferscope.ml.data import (
     from_synth,
     load_wafer_set,
 )
+from waferscope.ml.selection import Selection, keep_fraction, select, without_labels
 from waferscope.synth import SynthConfig, build_wafer
 from waferscope.synth.compose import Pool, build_pool
 
@@ -27,6 +31,7 @@ REAL_FILE: Final = "wm811k/{split}.parquet"
 MIXED_FILE: Final = "mixedwm38/{split}.parquet"
 SYNTH_WEIGHT: Final = 0.3
 """Weight of a synthetic wafer's pattern labels: they follow the definitions, not the labellers."""
+SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -52,11 +57,18 @@ class Corpus:
     real: WaferSet | None = None
     mixed: WaferSet | None = None
     pool: Pool | None = None
+    unlabelled: WaferSet | None = None
+    annotated: tuple[Sample, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over the files read and the generator's settings."""
-        parts = [repr(self.synth), *(s.fingerprint for s in (self.real, self.mixed) if s)]
+        files = (self.real, self.mixed, self.unlabelled)
+        parts = [repr(self.synth), *(s.fingerprint for s in files if s)]
+        parts += [
+            hashlib.sha256(one.dies.tobytes() + one.target.tobytes()).hexdigest()
+            for one in self.annotated
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def draw(self, source: str, rng: np.random.Generator, side: int) -> Sample:
@@ -74,13 +86,24 @@ class Corpus:
             shapes = [s for s in self.pool.shapes if side - 32 < max(s) <= side]
             if shapes:
                 return from_synth(self.pool.draw(rng, _pick_shape(self.pool, shapes, rng)), 1.0)
-        if source not in {"synth", "real", "mixed", "composed"}:
+        if source == "annotated":
+            fitting = [s for s in self.annotated if max(canvas_shape(s.dies.shape)) == side]
+            if fitting:
+                return fitting[int(rng.integers(len(fitting)))]
+        if source not in SOURCES:
             raise ConfigError(
-                f"Expected a source of synth, real, mixed or composed, got {source!r}. "
+                f"Expected a source of {', '.join(SOURCES)}, got {source!r}. "
                 "Fix the mix of the recipe."
             )
         wafer = build_wafer(rng, self.synth, shape=self._synth_shape(rng, side))
         return from_synth(wafer, SYNTH_WEIGHT)
+
+    def draw_unlabelled(self, rng: np.random.Generator, side: int) -> DieGrid:
+        """Return the dies of a wafer of which nothing is known, synthetic where there is none."""
+        if self.unlabelled and side in self.unlabelled.by_side:
+            index = int(rng.choice(self.unlabelled.by_side[side]))
+            return self.unlabelled.wafers[index].dies
+        return build_wafer(rng, self.synth, shape=self._synth_shape(rng, side)).dies
 
     def _synth_shape(self, rng: np.random.Generator, side: int) -> tuple[int, int]:
         if self.real and side in self.real.by_side and rng.random() < _REAL_SHAPES:
@@ -93,21 +116,42 @@ class Corpus:
         return (long, short) if rng.random() < 0.5 else (short, long)
 
 
-def open_corpus(data: Path | None, split: str, *, compose: bool = True) -> Corpus:
+def open_corpus(
+    data: Path | None,
+    split: str,
+    selection: Selection | None = None,
+    *,
+    compose: bool = True,
+    unlabelled: bool = False,
+    seed: int = 0,
+) -> Corpus:
     """Open the labelled files below ``data``; without a folder the corpus is synthetic alone.
 
-    Raises ConfigError when ``data`` is given but a file is missing.
+    ``selection`` says which labels are used (default: all) and ``seed`` draws the fraction of
+    them; ``unlabelled`` keeps every map beside them without its label. Raises ConfigError when
+    ``data`` is given but a file is missing.
     """
-    synth = SynthConfig(class_weights=TRAINING_CLASSES) if split == "train" else SynthConfig()
+    chosen = selection or Selection()
+    weights = TRAINING_CLASSES if split == "train" else SynthConfig().class_weights
+    kept = {name: w for name, w in weights.items() if name not in chosen.left_classes}
+    synth = SynthConfig(class_weights=MappingProxyType(kept))
     if data is None:
         return Corpus(synth)
-    real = load_wafer_set(data / REAL_FILE.format(split=split))
-    mixed = load_wafer_set(data / MIXED_FILE.format(split=split))
+    files = (REAL_FILE, MIXED_FILE) if chosen.mixed else (REAL_FILE,)
+    whole = [select(load_wafer_set(data / f.format(split=split)), chosen) for f in files]
+    sets = [keep_fraction(wafers, chosen, seed) for wafers in whole]
     pool = None
     if compose:
-        singles = [w for w in (*real.wafers, *mixed.wafers) if len(w.labels) < 2]
-        pool = build_pool((w.dies, w.labels[0] if w.labels else _NONE) for w in singles)
-    return Corpus(synth, real, mixed, pool)
+        singles = [w for wafers in sets for w in wafers.wafers if len(w.labels) < 2]
+        believed = [w for w in singles if w.weight >= DOUBTED]
+        pool = build_pool((w.dies, w.labels[0] if w.labels else _NONE) for w in believed)
+    return Corpus(
+        synth,
+        real=sets[0],
+        mixed=sets[1] if chosen.mixed else None,
+        pool=pool,
+        unlabelled=without_labels(whole) if unlabelled else None,
+    )
 
 
 def _pick_balanced(wafers: WaferSet, rng: np.random.Generator, side: int) -> LabelledWafer:

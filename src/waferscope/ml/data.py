@@ -27,6 +27,8 @@ from waferscope.synth.generate import SynthWafer
 Targets = npt.NDArray[np.int8]
 UNLABELLED_CLASSES: Final = ("lithography", "etching")
 """Mechanisms that the public label sets never name: unknown wherever another label stands."""
+DOUBTED: Final = 0.5
+"""Weight of a label below which it says nothing of the dies any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +49,16 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class LabelledWafer:
-    """A real wafer with its image-level labels (empty: free of patterns) and its lot."""
+    """A real wafer with its image-level labels (empty: free of patterns) and its lot.
+
+    ``weight``, 0 to 1, is how far the labels are believed.
+    """
 
     dies: DieGrid
     labels: tuple[str, ...]
     wafer_id: str = ""
     lot: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,18 +140,20 @@ def from_label(wafer: LabelledWafer, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> S
     """Return a sample of a real wafer with at most one label: derived masks, the rest by rule.
 
     A class that the label excludes is absent on every failing die; mechanisms that are never
-    labelled are unknown, unless the wafer is labelled free of patterns. Passing dies are unknown.
+    labelled are unknown, unless the wafer is labelled free of patterns. Passing dies are unknown,
+    and all dies of a wafer whose label is doubted.
     """
     label = wafer.labels[0] if wafer.labels else "none"
     target, fail = _weak_target(wafer, taxonomy)
     bag = np.zeros(len(taxonomy.classes), bool)
-    if label != "none":
+    if label != "none" and wafer.weight >= DOUBTED:
         masks, ignore = derive_masks(wafer.dies, label)
         channel = taxonomy.channel(taxonomy.pattern_class[label])
         found = masks[channel]
         target[channel][fail] = np.where(found[fail], 1, np.where(ignore[fail], -1, 0))
         bag[channel] = not found.any()
-    return Sample(wafer.dies, target, bag, pattern_target(wafer.labels, taxonomy))
+    labels = pattern_target(wafer.labels, taxonomy)
+    return Sample(wafer.dies, target, bag, labels, wafer.weight)
 
 
 def from_mixture(wafer: LabelledWafer, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> Sample:
@@ -161,13 +169,16 @@ def from_mixture(wafer: LabelledWafer, taxonomy: Taxonomy = DEFAULT_TAXONOMY) ->
     for label in wafer.labels:
         channel = taxonomy.channel(taxonomy.pattern_class[label])
         target[channel] = -1
-        bag[channel] = True
-    return Sample(wafer.dies, target, bag, pattern_target(wafer.labels, taxonomy))
+        bag[channel] = wafer.weight >= DOUBTED
+    labels = pattern_target(wafer.labels, taxonomy)
+    return Sample(wafer.dies, target, bag, labels, wafer.weight)
 
 
 def _weak_target(wafer: LabelledWafer, taxonomy: Taxonomy) -> tuple[Targets, npt.NDArray[np.bool_]]:
     fail = wafer.dies == FAIL
     target = np.full((len(taxonomy.classes), *wafer.dies.shape), -1, np.int8)
+    if wafer.weight < DOUBTED:
+        return target, fail
     target[:, fail] = 0
     if wafer.labels:
         for name in UNLABELLED_CLASSES:

@@ -111,17 +111,26 @@ class WaferNet(nn.Module):
     def forward(self, dies: Tensor, fold: Tensor) -> WaferOutput:
         """Run uint8 ``dies`` [B, H, W] and float ``fold`` [B, H, W]; sides are multiples of 32."""
         planes = self.encode(dies, fold)
-        coarse, full = self.decoder(planes, self.encoder(planes))
+        return self._read(planes, self.encoder(planes))
+
+    def perturbed(self, dies: Tensor, fold: Tensor, dropout: float) -> WaferOutput:
+        """Run with a share ``dropout`` of the encoder's channels taken away, all scales alike."""
+        planes = self.encode(dies, fold)
+        features = [F.dropout2d(f, dropout) for f in self.encoder(planes)]
+        return self._read(planes, features)
+
+    def _read(self, planes: Tensor, features: list[Tensor]) -> WaferOutput:
+        coarse, full = self.decoder(planes, features)
         mask_logits = self.mask_head(full)
         marked = F.avg_pool2d(torch.sigmoid(mask_logits) * planes[:, 1:2], STRIDE)
-        features = self.pattern_features(torch.cat([coarse, marked], dim=1))
+        patterns = self.pattern_features(torch.cat([coarse, marked], dim=1))
         share = F.avg_pool2d(planes[:, :1], STRIDE)  # [B, 1, H/k, W/k]
         total = share.sum(dim=(2, 3)).clamp(min=1.0e-6)
-        pooled = (features * share).sum(dim=(2, 3)) / total
+        pooled = (patterns * share).sum(dim=(2, 3)) / total
         weight = self.pattern_head.weight[:, :, None, None]
         return WaferOutput(
             mask_logits=mask_logits,
             pattern_logits=self.pattern_head(pooled),
             embedding=F.normalize(pooled, dim=1, eps=1.0e-6),
-            evidence=F.conv2d(features, weight) * (share > 0),
+            evidence=F.conv2d(patterns, weight) * (share > 0),
         )

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from waferscope.errors import ConfigError
-from waferscope.ml.config import Bucket, Mix, TrainConfig
+from waferscope.infer.batching import canvas_shape
+from waferscope.infer.model_file import find_model
+from waferscope.ml.annotated import read_annotated
+from waferscope.ml.config import AdaptConfig, Bucket, Mix, SemiConfig, TrainConfig
 from waferscope.ml.model import ModelConfig
+from waferscope.ml.selection import Selection
+
+ADAPT_CELLS: Final = 16 * 64 * 64
+"""Most cells in a batch of `adapt`, of at most 24 wafers: a step stays within seconds on a CPU."""
 
 
 def released(data: Path | None) -> TrainConfig:
@@ -41,7 +50,7 @@ def refined(data: Path | None) -> TrainConfig:
         name="refined",
         buckets=_usable(buckets, data),
         data=data,
-        steps=3800,
+        steps=4000,
         round_steps=100,
         validate_rounds=10,
         learning_rate=8.0e-4,
@@ -85,11 +94,115 @@ def smoke(data: Path | None) -> TrainConfig:
     )
 
 
+def supervised(data: Path | None) -> TrainConfig:
+    """ResNet-18 on labels alone, WM-811K and synthetic wafers: what `fixmatch` is held against."""
+    buckets = (
+        Bucket(32, 64, 0.5, 0.45, Mix(synth=0.3, real=0.7)),
+        Bucket(64, 24, 0.5, 0.55, Mix(synth=0.3, real=0.7)),
+    )
+    return TrainConfig(
+        name="supervised",
+        model=ModelConfig(depth=18, decoder=(128, 96, 64, 24, 16)),
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=800,
+        round_steps=50,
+        validate_rounds=8,
+        ema_decay=0.99,
+        threads=1,
+        selection=Selection(mixed=False),
+    )
+
+
+def fixmatch(data: Path | None) -> TrainConfig:
+    """`supervised` with half of each batch unlabelled: for runs that keep a fraction of labels."""
+    plain = supervised(data)
+    return replace(plain, name="fixmatch", semi=SemiConfig())
+
+
+def released_gpu(data: Path | None) -> TrainConfig:
+    """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
+    buckets = (
+        Bucket(32, 1024, 0.42, 0.34, Mix(synth=0.42, real=0.38, composed=0.2)),
+        Bucket(64, 512, 0.53, 0.56, Mix(synth=0.4, real=0.16, mixed=0.3, composed=0.14)),
+        Bucket(96, 224, 0.03, 0.06, Mix(synth=0.6, real=0.28, composed=0.12)),
+        Bucket(160, 80, 0.02, 0.04, Mix(synth=0.7, real=0.2, composed=0.1)),
+    )
+    return TrainConfig(
+        name="released_gpu",
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=8000,
+        round_steps=400,
+        validate_rounds=5,
+        validation_wafers=2048,
+        learning_rate=2.0e-3,
+        warmup_steps=300,
+        ema_decay=0.999,
+        workers=14,
+        compile=True,
+        precision="bf16-mixed",
+        minutes=21.0,
+    )
+
+
+def transfer(data: Path | None) -> TrainConfig:
+    """`refined` without a label of MixedWM38: single patterns, and mixtures composed of them."""
+    buckets = (
+        Bucket(32, 64, 0.42, 0.36, Mix(synth=0.34, real=0.34, composed=0.32)),
+        Bucket(64, 32, 0.53, 0.57, Mix(synth=0.3, real=0.25, composed=0.45)),
+        Bucket(96, 14, 0.03, 0.04, Mix(synth=0.6, real=0.25, composed=0.15)),
+        Bucket(160, 5, 0.02, 0.03, Mix(synth=0.7, real=0.2, composed=0.1)),
+    )
+    return replace(
+        refined(data),
+        name="transfer",
+        buckets=_usable(buckets, data),
+        selection=Selection(mixed=False),
+        start_from=None,
+    )
+
+
+def adapt(data: Path | None) -> TrainConfig:
+    """Bend the released model to a new product: ``data`` holds some 50 annotated wafers of it."""
+    if data is None:
+        raise ConfigError(
+            "Expected a folder of annotated wafers to adapt to, got none. "
+            "Give it with --data; docs/training.md says what may be in it."
+        )
+    sides = Counter(max(canvas_shape(s.dies.shape)) for s in read_annotated(data))
+    total = sum(sides.values())
+    mix = Mix(synth=0.25, annotated=0.75)
+    buckets = tuple(
+        Bucket(side, max(2, min(24, ADAPT_CELLS // side**2)), count / total, count / total, mix)
+        for side, count in sorted(sides.items())
+    )
+    return TrainConfig(
+        name="adapt",
+        buckets=buckets,
+        annotated=data,
+        adapt=AdaptConfig(),
+        steps=240,
+        round_steps=40,
+        validate_rounds=6,
+        validation_wafers=48,
+        learning_rate=1.0e-3,
+        warmup_steps=20,
+        ema_decay=0.98,
+        start_from=find_model(),
+    )
+
+
 RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "released": released,
     "refined": refined,
     "quick": quick,
     "smoke": smoke,
+    "supervised": supervised,
+    "fixmatch": fixmatch,
+    "released_gpu": released_gpu,
+    "transfer": transfer,
+    "adapt": adapt,
 }
 
 

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.ml.batches import Batch
+from waferscope.ml.budget import TimeBudget
 from waferscope.ml.config import LossConfig, TrainConfig
 from waferscope.ml.encoder import load_encoder_weights
 from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
@@ -44,16 +45,29 @@ class SegmentationTask(lightning.LightningModule):
         self.run_net = torch.compile(self.net, dynamic=False) if config.compile else self.net
         self.compiled = {b.side for b in config.buckets[:2]} if config.compile else set()
         self.seen = MaskCounts.zero(config.model.classes)
+        self.budget = None if config.minutes is None else TimeBudget(config.minutes)
+
+    def configure_callbacks(self) -> list[lightning.Callback]:
+        """Return what watches the run: the clock, where its time is bounded."""
+        return [] if self.budget is None else [self.budget]
 
     def start_from(self, net: WaferNet) -> None:
         """Begin with the weights of a trained network of the same settings."""
         self.net.load_state_dict(net.state_dict())
         self.ema.module.load_state_dict(net.state_dict())
 
+    def seed_step(self) -> None:
+        """Seed dropout by the step, so that a resumed run drops the same."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+
+    def network(self, side: int) -> Any:
+        """Return the network for canvases of a side: compiled for the most frequent ones."""
+        return self.run_net if side in self.compiled else self.net
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch and log its terms."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)  # dropout, on resume too
-        net = self.run_net if batch.dies.shape[1] in self.compiled else self.net
+        self.seed_step()
+        net = self.network(batch.dies.shape[1])
         terms = loss_terms(net(batch.dies, batch.fold), batch, self.config.loss)
         total = torch.stack(list(terms.values())).sum()
         self.log_dict({f"loss/{k}": v.detach() for k, v in terms.items()})
@@ -75,22 +89,30 @@ class SegmentationTask(lightning.LightningModule):
         }
 
     def configure_optimizers(self) -> Any:
-        """AdamW (no decay on biases and norms) under linear warm-up and a cosine."""
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, fused=True)
+        """AdamW under linear warm-up and a cosine."""
+        fused = "mixed" not in self.config.precision  # Lightning clips no gradients for a fused one
+        rate = self.config.learning_rate
+        optimizer = torch.optim.AdamW(self.parameter_groups(), lr=rate, fused=fused)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return what learns, biases and norms without decay."""
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        return [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
+
     def _rate(self, step: int) -> float:
-        return warmup_cosine(step, self.config.warmup_steps, self.config.steps)
+        """Return the rate at a step, or at the later one where the clock says the run should be."""
+        steps, warmup = self.config.steps, self.config.warmup_steps
+        due = 0 if self.budget is None else int(self.budget.share * steps)
+        return warmup_cosine(due if due > max(step, warmup) else step, warmup, steps)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the pass before."""

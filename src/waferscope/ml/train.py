@@ -15,48 +15,24 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger
-from torch.utils.data import DataLoader
 
 from waferscope.errors import ConfigError, ModelError
-from waferscope.ml.batches import Batch, BatchPlan
+from waferscope.ml.adapt import AdaptTask
+from waferscope.ml.annotated import read_annotated
+from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.restore import restore_network
+from waferscope.ml.rounds import Rounds
+from waferscope.ml.selection import Selection
+from waferscope.ml.semi import SemiTask
 from waferscope.ml.task import ABOUT, SegmentationTask
 
 LAST: Final = "last.ckpt"
-VALIDATION_SEED: Final = 9_000_001
 RESTORE_SEED: Final = 9_000_002
 MODEL_SUFFIX: Final = ".onnx"
-
-
-class Rounds(lightning.LightningDataModule):
-    """Feeds round n with the batches of its own steps, whatever ran before."""
-
-    def __init__(self, config: TrainConfig, train: Corpus, held_out: Corpus) -> None:
-        super().__init__()
-        self.config = config
-        self.train_corpus = train
-        self.held_out = held_out
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Return the batches from the step about to run to the end of its round.
-
-        Counted by steps, not by Lightning's epochs: after a resume those are off by one.
-        """
-        start = 0 if self.trainer is None else self.trainer.global_step
-        left = self.config.round_steps - start % self.config.round_steps
-        count = min(left, self.config.steps - start)
-        return _loader(BatchPlan(self.config, self.train_corpus, start, count), self.config.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the same held-out batches every time."""
-        first = self.config.buckets[0]
-        count = max(1, self.config.validation_wafers // first.batch)
-        plan = BatchPlan(self.config, self.held_out, VALIDATION_SEED, count)
-        return _loader(plan, 0)
 
 
 def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None) -> Path:
@@ -73,9 +49,9 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     if config.threads:
         torch.set_num_threads(config.threads)
     cv2.setNumThreads(1)
+    torch.set_float32_matmul_precision("high")  # TF32 where there is a GPU; nothing on a CPU
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    corpus = open_corpus(config.data, "train")
-    held_out = open_corpus(config.data, "val", compose=False)
+    corpus, held_out = open_corpora(config)
     logger = MLFlowLogger(
         experiment_name="waferscope",
         run_name=config.name,
@@ -88,7 +64,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         _keep_run_id(folder, logger)
     trainer = build_trainer(config, folder, logger)
     last = folder / LAST
-    task = SegmentationTask(config, corpus.fingerprint)
+    task = build_task(config, corpus.fingerprint)
     if config.start_from is not None and not last.exists():
         task.start_from(_starting_network(config, corpus))
     trainer.fit(
@@ -98,6 +74,32 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         weights_only=True,
     )
     return last
+
+
+def build_task(config: TrainConfig, data_fingerprint: str = "") -> SegmentationTask:
+    """Return the kind of task that a run asks for."""
+    if config.semi is not None:
+        return SemiTask(config, data_fingerprint)
+    if config.adapt is not None:
+        return AdaptTask(config, data_fingerprint)
+    return SegmentationTask(config, data_fingerprint)
+
+
+def open_corpora(config: TrainConfig) -> tuple[Corpus, Corpus]:
+    """Return what a run learns from and what it is validated on."""
+    composed = any(bucket.mix.composed for bucket in config.buckets)
+    corpus = open_corpus(
+        config.data,
+        "train",
+        config.selection,
+        compose=composed,
+        unlabelled=config.semi is not None,
+        seed=config.seed,
+    )
+    if config.annotated is not None:
+        corpus = replace(corpus, annotated=read_annotated(config.annotated))
+    held = Selection(mixed=config.selection.mixed)
+    return corpus, open_corpus(config.data, "val", held, compose=False)
 
 
 def _starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
@@ -134,6 +136,7 @@ def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.T
         reload_dataloaders_every_n_epochs=1,
         check_val_every_n_epoch=min(config.validate_rounds, rounds),
         num_sanity_val_steps=0,
+        benchmark=torch.cuda.is_available() or None,
         log_every_n_steps=10,
         enable_progress_bar=os.environ.get("CI") is None,
         enable_model_summary=False,
@@ -174,16 +177,6 @@ def current_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()
-
-
-def _loader(plan: BatchPlan, workers: int) -> DataLoader[Batch]:
-    return DataLoader(
-        plan,
-        batch_size=None,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        multiprocessing_context="fork" if workers else None,
-    )
 
 
 def keep_memory() -> None:
