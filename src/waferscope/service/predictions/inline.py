@@ -15,7 +15,7 @@ from waferscope.errors import WaferError
 from waferscope.service.schema import Question
 
 Name = Annotated[str, Field(max_length=200)]
-Millimetres = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Millimetres = Annotated[float, Field(ge=1e-3, le=1000, allow_inf_nan=False)]
 Place = Annotated[int, Field(ge=-(1 << 40), le=1 << 40)]
 Middle = Annotated[float, Field(ge=-1_000_000, le=1_000_000)]
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
