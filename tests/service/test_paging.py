@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,10 +27,8 @@ def test_other_texts_are_refused(text: str) -> None:
 
 @given(st.text(max_size=50))
 def test_no_text_does_harm(text: str) -> None:
-    try:
+    with contextlib.suppress(InputError):
         assert isinstance(decode(text), tuple)
-    except InputError as error:
-        assert "cursor" in str(error)
 
 
 def test_a_page_says_whether_more_follow() -> None:

@@ -33,11 +33,8 @@ def test_a_line_is_json_with_the_id_of_the_request(capsys: pytest.CaptureFixture
     logging.getLogger("some.library").warning("told %s", "so")
     first, second = lines(capsys)
     assert (first["event"], first["dies"], first["request_id"]) == ("wafer read", 4, "order-1")
-    assert (second["event"], second["level"], second["request_id"]) == (
-        "told so",
-        "warning",
-        "order-1",
-    )
+    assert (second["event"], second["level"]) == ("told so", "warning")
+    assert second["request_id"] == "order-1"
 
 
 def test_nobody_forges_a_line(capsys: pytest.CaptureFixture[str]) -> None:
