@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Run
+from tests.hand_made import disc
 from waferscope.cli.synth import parse_shape
+from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import InputError
-from waferscope.io import read
+from waferscope.io import read, write
 
 
 def test_wafers_and_sheet_are_written_and_named(run: Run, tmp_path: Path) -> None:
@@ -58,6 +60,41 @@ def test_what_cannot_be_made_is_refused(
     assert done.code == 1
     assert said in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Two wafers with one label, one of a label too many, and one labelled as free."""
+    plain = disc(31)
+    middle, rim = plain.copy(), plain.copy()
+    middle[12:19, 12:19] = 2
+    rim[(disc(31) > 0) & (np.pad(disc(27), 2) == 0)] = 2
+    made = [(middle, ("Center",)), (rim, ("Edge-Ring",)), (rim, ("Loc", "Center")), (plain, ())]
+    wafers = [WaferMap(d, wafer_id=f"W{n}", patterns=p) for n, (d, p) in enumerate(made)]
+    return write(wafers, tmp_path / "real.parquet")[0]
+
+
+def test_real_wafers_are_composed(run: Run, labelled: Path, tmp_path: Path) -> None:
+    output, sheet = tmp_path / "mixed.npz", tmp_path / "sheet.png"
+    done = run("synth", "--compose", labelled, "-n", 12, "-o", output, "--sheet", sheet)
+    assert done.code == 0
+    arrays = np.load(output)
+    assert {"center", "edge", "center|edge", "edge|center"} >= {*arrays["classes"].tolist()}
+    assert any("|" in classes for classes in arrays["classes"])
+    assert arrays["wafer_id"][0] == "composed-0-0"
+    assert {*arrays["rows"].tolist()} == {31}
+    with Image.open(sheet) as picture:
+        assert picture.format == "PNG"
+
+
+def test_what_cannot_be_composed_is_refused(run: Run, labelled: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    words = ("synth", "--compose", labelled, "--sheet", sheet)
+    assert "--classes or --compose" in run(*words, "--classes", "ring").err
+    assert "of this grid, got grids 31x31" in run(*words, "--shape", "9x9").err
+    plain = write([WaferMap(disc(31), wafer_id="W")], tmp_path / "plain.parquet")[0]
+    assert "one label each" in run("synth", "--compose", plain, "--sheet", sheet).err
+    assert not sheet.exists()
 
 
 def test_shapes() -> None:

@@ -24,6 +24,7 @@ def synth(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write: .npz or .parquet.")
     ] = None,
+    *,
     count: Annotated[int, typer.Option("--count", "-n", help="How many wafers.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same wafers.", min=0)] = 0,
     classes: Annotated[
@@ -32,11 +33,22 @@ def synth(
     shape: Annotated[
         str | None, typer.Option(help="Grid of every wafer, ROWSxCOLS; drawn if left out.")
     ] = None,
+    real: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compose",
+            metavar="FILE",
+            help="Mix the patterns of these labelled real wafers instead; may be repeated.",
+        ),
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Also draw the first 48 wafers into this PNG.")
     ] = None,
 ) -> None:
     """Make wafers whose masks are known die by die, for training and tests.
+
+    With --compose, patterns of real wafers with one label each are laid over real wafers without
+    one. Such sheets show wafers of others: look at them, do not publish them.
 
     Example: waferscope synth --count 500 --seed 7 --classes edge,scratch --output wafers.npz
     """
@@ -50,14 +62,20 @@ def synth(
         check_suffix(output)
     class_names = DEFAULT_TAXONOMY.class_names
     wanted = None if classes is None else tuple(c.strip() for c in classes.split(",") if c.strip())
-    made = _build(seed, count, wanted, parse_shape(shape))
+    if real and wanted is not None:
+        raise InputError(
+            "Expected --classes or --compose, got both. Mixtures draw their patterns from the file."
+        )
+    grid = parse_shape(shape)
+    made = _compose(real, seed, count, grid) if real else _build(seed, count, wanted, grid)
     if sheet is not None:
         from waferscope.report.sheet import write_sheet
 
         write_sheet(made[:SHEET_WAFERS], sheet)
         console.print_line(str(sheet))
     if output is not None:
-        write_synthetic(made, output, prefix=f"synth-{seed}", class_names=class_names)
+        kind = "composed" if real else "synth"
+        write_synthetic(made, output, prefix=f"{kind}-{seed}", class_names=class_names)
         console.print_line(str(output))
 
 
@@ -90,4 +108,32 @@ def _build(
         for index in bar.track(range(count), description="synth"):
             rng = np.random.default_rng((seed, index))
             made.append(build_wafer(rng, shape=shape, classes=classes))
+    return made
+
+
+def _compose(
+    names: list[str], seed: int, count: int, shape: tuple[int, int] | None
+) -> list[SynthWafer]:
+    """Return mixtures of the wafers in some files that have one label or are labelled as free."""
+    import numpy as np
+
+    from waferscope.cli.inputs import WaferFiles, find_files
+    from waferscope.synth.compose import build_pool
+
+    wafers = WaferFiles(find_files(names), strict=True)
+    pool = build_pool(
+        (wafer.dies, wafer.patterns[0] if wafer.patterns else "none")
+        for wafer in wafers
+        if wafer.patterns is not None and len(wafer.patterns) < 2
+    )
+    if not pool.shapes or (shape is not None and shape not in pool.shapes):
+        grids = ", ".join(f"{rows}x{cols}" for rows, cols in pool.shapes[:8]) or "none"
+        raise InputError(
+            f"Expected real wafers with one label each{' of this grid' if shape else ''}, got "
+            f"grids {grids}. Give labelled wafers, such as those of waferscope data import."
+        )
+    made = []
+    with console.progress() as bar:
+        for index in bar.track(range(count), description="compose"):
+            made.append(pool.draw(np.random.default_rng((seed, index)), shape))
     return made
