@@ -23,15 +23,17 @@ from waferscope.service.middleware import BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
 from waferscope.service.settings import Settings, load_settings
+from waferscope.service.similar import routes as similar
 from waferscope.service.telemetry import set_up_logging
-from waferscope.service.uploads import routes as uploads
 from waferscope.service.trends import routes as trends
+from waferscope.service.uploads import routes as uploads
 from waferscope.service.users import routes as users
+from waferscope.service.wafers import routes as wafers
 from waferscope.service.webhooks import routes as webhooks
 
 NOUNS: Final = (
     *(auth, users, keys, audit, webhooks, health),
-    *(uploads, predictions, batches, causes, flags, trends),
+    *(uploads, wafers, predictions, batches, similar, causes, flags, trends),
 )
 """The nouns of the API; a new one is one more name here."""
 

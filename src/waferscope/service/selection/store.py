@@ -12,7 +12,7 @@ from waferscope.errors import NotFoundError
 from waferscope.service.selection.filters import Origin, Wanted
 from waferscope.service.tables import Wafer, WaferLabel
 
-T = TypeVar("T", bound=tuple[Any, ...])
+Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
 
 measured_at = Wafer.dated
 """When a wafer was tested; when it arrived, where nobody says when it was tested."""
@@ -26,7 +26,7 @@ def get_wafer(session: Session, wafer_id: str) -> Wafer:
     return found
 
 
-def narrow(query: Select[T], wanted: Origin, *, deleted: bool = False) -> Select[T]:
+def narrow(query: Query, wanted: Origin, *, deleted: bool = False) -> Query:
     """Return the query of wafers for those that are wanted and not deleted, or are deleted."""
     gone = Wafer.deleted_at.is_not(None) if deleted else Wafer.deleted_at.is_(None)
     conditions = [gone, *_by_origin(wanted)]

@@ -142,6 +142,11 @@ class Wafer(Row):
         ),
     )
 
+    @property
+    def wafer_yield(self) -> float | None:
+        """Passing dies over tested dies, 0 to 1; None for a wafer without a tested die."""
+        return self.yield_share if self.dies else None
+
 
 class WaferLabel(Row):
     """One class found on a wafer by its last stored prediction: for filters and trends."""

@@ -1,0 +1,1 @@
+"""Wafers: found, looked at, deleted and restored."""
