@@ -16,7 +16,7 @@ import typer.main
 
 import waferscope
 from scripts.build_cli_docs import PAGE, commands, options, render
-from scripts.build_results import CARD, README, build_readme
+from scripts.build_results import MODELS, pages, read_report
 from scripts.build_settings import EXAMPLE, build_page, render_example
 from scripts.build_settings import PAGE as SETTINGS_PAGE
 from waferscope import errors
@@ -24,7 +24,7 @@ from waferscope.cli import main
 from waferscope.cli.app import app
 from waferscope.infer import load_predictor
 from waferscope.io import READERS, WRITERS
-from waferscope.ml.card import build_card
+from waferscope.ml.evaluation.candidate import graph_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
@@ -82,10 +82,17 @@ def test_the_cli_page_is_fresh() -> None:
     assert text(PAGE) == render(app), "docs/cli.md is stale: run `make docs`"
 
 
-def test_the_results_are_those_of_the_model() -> None:
+@pytest.mark.parametrize("page", list(pages()), ids=label)
+def test_the_results_are_those_of_the_report(page: Path) -> None:
+    assert text(page) == pages()[page], f"{label(page)} is stale: run `make docs`"
+
+
+def test_the_report_is_of_the_model_that_ships() -> None:
+    said = read_report()["model"]
+    assert said["graph"] == graph_hash(MODELS / "waferscope.onnx")
     info = load_predictor().model
-    assert build_readme(text(README), info) == text(README), "README is stale: run `make docs`"
-    assert text(CARD) == build_card(info), "the model card is stale: run `make docs`"
+    assert said["version"] == info.version
+    assert list(said["mask_thresholds"].values()) == list(info.mask_thresholds)
 
 
 def test_each_setting_is_documented() -> None:

@@ -53,3 +53,8 @@ def test_progress_is_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -
         task = bar.add_task("predict", total=None)
         bar.update(task, advance=1, total=3)
     assert capsys.readouterr() == ("", "")
+
+
+def test_progress_is_one_plain_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say_progress("asking a\x1b[2Jb")
+    assert capsys.readouterr() == ("", "asking a?[2Jb\n")

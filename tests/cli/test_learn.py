@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.cli.conftest import Run
 from waferscope.cli.learn import require_training
 from waferscope.errors import ConfigError, MissingExtraError
+from waferscope.ml.evaluation.exam import FULL, QUICK
 
 
 def stub(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
@@ -47,6 +49,71 @@ def test_the_error_is_an_import_error() -> None:
     with pytest.raises(ImportError) as caught:
         require_training()
     assert isinstance(caught.value, MissingExtraError)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path | None, Path | None, object]]:
+    """Measure nothing; keep what was asked for."""
+    calls: list[tuple[Path | None, Path | None, object]] = []
+
+    def fake(model: Path | None, data: Path | None, *, exam: object, **more: object) -> object:
+        calls.append((model, data, exam))
+        assert set(more) == {"against", "say"}
+        return {"noise": {"false_alarms": {"value": 0.01, "low": 0.0, "high": 0.02}}}
+
+    stub(monkeypatch, "waferscope.ml.evaluate", evaluate=fake)
+    return calls
+
+
+def test_evaluate_prints_what_was_asked_and_what_is(
+    run: Run, measured: list[tuple[Path | None, Path | None, object]], tmp_path: Path
+) -> None:
+    done = run("evaluate", "--model", tmp_path / "a.onnx", "--data", tmp_path)
+    assert done.code == 0
+    row = next(line for line in done.out.splitlines() if "noise wafers" in line)
+    assert "at most 0.015" in row
+    assert "0.010 (0.000 to 0.020)" in row
+    assert row.rstrip().endswith("met")
+    run("evaluate", "--all", "--data", tmp_path)
+    assert measured == [(tmp_path / "a.onnx", tmp_path, QUICK), (None, tmp_path, FULL)]
+    told = run("evaluate", "--json")
+    assert json.loads(told.out)["noise"]["false_alarms"]["value"] == 0.01
+
+
+def test_evaluate_writes_its_report(
+    run: Run,
+    measured: list[tuple[Path | None, Path | None, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def write_report(report: object, folder: Path) -> Path:
+        assert "noise" in str(report)
+        return folder / "report.md"
+
+    stub(monkeypatch, "waferscope.ml.evaluation.report_files", write_report=write_report)
+    done = run("evaluate", "--output", tmp_path)
+    assert done.last_line == str(tmp_path / "report.md")
+    assert len(measured) == 1
+
+
+def test_all_looks_for_the_real_wafers(
+    run: Run,
+    measured: list[tuple[Path | None, Path | None, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("WAFERSCOPE_DATA", raising=False)
+    done = run("evaluate", "--all")
+    assert done.code == 1
+    assert "Name it with --data" in done.err
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    assert run("evaluate", "--all").code == 0
+    monkeypatch.setenv("WAFERSCOPE_DATA", str(tmp_path / "here"))
+    assert run("evaluate", "--all").code == 0
+    places = [Path("../shared/data"), tmp_path / "here"]
+    assert [data for _, data, _ in measured] == places
 
 
 def test_train_builds_the_recipe_and_runs_it(

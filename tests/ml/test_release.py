@@ -6,30 +6,29 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import waferscope.ml.evaluate as measuring
 import waferscope.ml.release as module
+from tests.ml.evaluation.conftest import TINY_EXAM
 from tests.ml.small import TINY, write_data
 from tests.tiny_model import build_tiny_model
 from waferscope.errors import ModelError
-from waferscope.infer import load_predictor
-from waferscope.ml.evaluate import die_scores, evaluate, fit_masks
-from waferscope.ml.export import Origin, neutral_metadata, read_metadata, update_metadata
+from waferscope.infer import Predictor, load_predictor
+from waferscope.ml.evaluation.headline import headline
+from waferscope.ml.export import Origin, neutral_metadata, update_metadata
 from waferscope.ml.model import WaferNet
 from waferscope.ml.quantise import QuantConfig
 from waferscope.ml.release import (
-    calibration,
     quantisation_loss,
     quantise_gently,
     range_wafers,
     release,
 )
+from waferscope.ml.sources import notices_of
 from waferscope.ml.task import ABOUT
 from waferscope.ml.truth import FIT_SEED, Truth, synthetic
 
@@ -42,8 +41,6 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         return synthetic(seed, min(count, 4))
 
     monkeypatch.setattr(module, "synthetic", drawn)
-    monkeypatch.setattr(measuring, "synthetic", drawn)
-    monkeypatch.setattr(module, "evaluate", partial(evaluate, wafers=4))
     monkeypatch.setattr(module, "RANGE_WAFERS", 8)
 
 
@@ -69,15 +66,21 @@ def test_a_checkpoint_becomes_a_measured_and_described_file(
     monkeypatch.setattr(module, "export_onnx", export)
     monkeypatch.setattr(module, "MOST_LOST", 0.9)
     data = write_data(tmp_path / "data", np.random.default_rng(5))
-    done = release(checkpoint, tmp_path / "out", "1.2.3", data)
+    note = {"buckets": [{"mix": {"synth": 0.5, "real": 0.5}}]}
+    checkpoint.with_name("run.json").write_text(json.dumps(note))
+    done = release(checkpoint, tmp_path / "out", "1.2.3", data, exam=TINY_EXAM)
     info = load_predictor(done.model, threads=1).model
     assert (info.version, info.architecture) == ("1.2.3", "ResNet-18 U-Net")
-    assert info.training_data == {"recipe": "smoke", "steps": 6, "seed": 2}
+    sources = ["synthetic", "WM-811K"]
+    assert info.training_data == {"recipe": "smoke", "steps": 6, "seed": 2, "sources": sources}
+    assert info.notices == notices_of(sources)
     assert info.data_fingerprint == "d" * 64
     assert info.quantisation.startswith("int8")
-    assert read_metadata(done.model)["metrics"] == json.loads(json.dumps(done.report))
-    assert json.loads((tmp_path / "out" / "report.json").read_text()) == info.metrics
-    assert {"synthetic", "hand_checked", "wm811k", "mixedwm38", "noise"} <= set(info.metrics)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report == done.report
+    assert info.metrics == headline(report)
+    assert {"synthetic", "hand_checked", "wm811k", "mixedwm38", "noise"} <= set(report)
+    assert set(report["model"]["mask_thresholds"].values()) == set(info.mask_thresholds)
     exact = load_predictor(done.fp32, threads=1).model
     assert exact.quantisation == "none (fp32)"
     for name in ("mask_thresholds", "pattern_thresholds", "temperature", "bias"):
@@ -120,34 +123,6 @@ def test_a_file_that_loses_too_much_or_is_too_large_is_refused(
 
 
 @pytest.mark.usefixtures("few")
-def test_without_data_mask_thresholds_alone_are_fitted(tmp_path: Path) -> None:
-    path = build_tiny_model(tmp_path / "tiny.onnx")
-    found = calibration(path, None)
-    drawn = die_scores(load_predictor(path, threads=1), synthetic(FIT_SEED, 4))
-    assert found == {"mask_thresholds": fit_masks([drawn])}
-
-
-@pytest.mark.usefixtures("few")
-def test_with_data_patterns_are_calibrated_too(tmp_path: Path) -> None:
-    data = write_data(tmp_path / "data", np.random.default_rng(5))
-    path = build_tiny_model(tmp_path / "tiny.onnx")
-    found = calibration(path, data)
-    assert set(found) == {"mask_thresholds", "pattern_thresholds", "pattern_calibration"}
-    assert {len(found[name]) for name in ("mask_thresholds", "pattern_thresholds")} == {8}
-    update_metadata(path, found)
-    info = load_predictor(path, threads=1).model
-    assert info.temperature == tuple(found["pattern_calibration"]["temperature"])
-    # Fitting a calibrated file again finds the same, for raw scores are what is fitted; patterns
-    # that one cut parts have no likeliest bias.
-    again = calibration(path, data)
-    one, other = (np.array(f["pattern_calibration"]["bias"]) for f in (found, again))
-    mixed = (one != 0) & (abs(one) < 10)
-    assert mixed.any()
-    np.testing.assert_allclose(other[mixed], one[mixed], atol=0.05)
-    assert again["mask_thresholds"] == found["mask_thresholds"]
-
-
-@pytest.mark.usefixtures("few")
 def test_ranges_are_measured_on_training_wafers(tmp_path: Path) -> None:
     assert len(range_wafers(None)) == 4
     data = write_data(tmp_path / "data", np.random.default_rng(5))
@@ -170,9 +145,20 @@ def test_the_loss_is_the_difference_in_mean_die_iou(tmp_path: Path) -> None:
     other = build_tiny_model(tmp_path / "other.onnx", overrides={"mask_thresholds": [1.0] * 8})
     assert quantisation_loss(one, one) == 0.0
     expected = [
-        measuring.mask_report(load_predictor(p, threads=1), synthetic(FIT_SEED + 2, 4))
+        _mean_iou(load_predictor(p, threads=1), list(synthetic(FIT_SEED + 2, 4)))
         for p in (one, other)
     ]
-    lost = expected[0]["mean_die_iou"] - expected[1]["mean_die_iou"]
+    lost = expected[0] - expected[1]
     assert quantisation_loss(one, other) == pytest.approx(lost)
     assert lost > 0
+
+
+def _mean_iou(predictor: Predictor, truths: list[Truth]) -> float:
+    """The mean of the pooled IoU of the classes present, die by die."""
+    both, either, there = (np.zeros(8) for _ in range(3))
+    for truth in truths:
+        masks = predictor.predict(truth.wafer).masks
+        both += (masks & truth.masks).sum(axis=(1, 2))
+        either += (masks | truth.masks).sum(axis=(1, 2))
+        there += truth.masks.sum(axis=(1, 2))
+    return float(np.mean((both / np.maximum(either, 1))[there > 0]))

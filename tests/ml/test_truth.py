@@ -10,7 +10,7 @@ import pytest
 
 from tests.ml.small import CLASSES, Mask, labelled_wafer, write_masks, write_wafers
 from waferscope.errors import ConfigError
-from waferscope.ml.truth import hand_checked, labelled, noise, synthetic
+from waferscope.ml.truth import composed, hand_checked, hard_wafers, labelled, noise, synthetic
 from waferscope.synth import generate
 
 
@@ -51,6 +51,25 @@ def test_noise_has_no_structure_and_fails_on_at_most_a_quarter() -> None:
     assert all(np.array_equal(a.dies, b.dies) for a, b in zip(wafers, again, strict=True))
 
 
+def test_mixtures_are_composed_of_the_wafers_given(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    kinds: list[tuple[str, ...]] = [(), ("Center",), ("Edge-Ring",), ("Center", "Edge-Ring")]
+    path = write_wafers(tmp_path / "a.parquet", [labelled_wafer(rng, *k) for k in kinds * 3])
+    wafers = labelled(path)
+    found = list(composed(wafers, 3, 20))
+    assert {w for t in found for w in t.wafer.patterns or ()} == {"Center", "Edge-Ring"}
+    assert any(len(t.wafer.patterns or ()) == 2 for t in found)
+    for truth in found:
+        assert truth.wafer.shape == (27, 27)
+        assert not (truth.masks & (truth.wafer.dies != 2)).any()
+        marked = {CLASSES[c] for c in np.flatnonzero(truth.masks.any(axis=(1, 2)))}
+        labels = truth.wafer.patterns or ()
+        assert marked == {{"Center": "center", "Edge-Ring": "edge"}[p] for p in labels}
+    for one, other in zip(found, composed(wafers, 3, 20), strict=True):
+        np.testing.assert_array_equal(one.wafer.dies, other.wafer.dies)
+    assert len({t.wafer.wafer_id for t in found}) == 20
+
+
 def checked(rng: np.random.Generator) -> tuple[list[tuple[str, Mask, Mask]], list[tuple[int, int]]]:
     """Masks and ignored dies of three wafers whose bits do not fill whole bytes."""
     shapes = [(9, 11), (8, 8), (13, 7)]
@@ -88,6 +107,24 @@ def test_masks_that_do_not_fit_are_refused(tmp_path: Path, rng: np.random.Genera
     for name, bad in {"missing": truths, "shape": [("w0", *truths[1][1:])]}.items():
         with pytest.raises(ConfigError, match="Expected a map of"):
             hand_checked(write_masks(tmp_path / f"{name}.npz", bad), maps)
+
+
+def test_hard_wafers_are_those_that_the_notes_name(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    truths, _ = checked(rng)
+    masks = write_masks(tmp_path / "m.npz", truths)
+    assert hard_wafers(masks) == ()
+    notes = tmp_path / "MASKS.md"
+    notes.write_text("Hard wafers (index in the file):\n- Center 0; Loc 2\n\nIndex 1 is easy.\n")
+    assert hard_wafers(masks) == ("w0", "w2")
+    notes.write_text("No such list. 1\n")
+    assert hard_wafers(masks) == ()
+
+
+def test_the_hard_wafers_of_the_real_masks_are_41(shared_data: Path) -> None:
+    found = hard_wafers(shared_data / "wm811k" / "val_masks.npz")
+    assert len(set(found)) == 41
 
 
 def test_the_real_masks_read_as_their_own_reader_reads_them(shared_data: Path) -> None:

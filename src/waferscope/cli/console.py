@@ -54,6 +54,13 @@ def say_warning(message: str) -> None:
     _say("warning", message, "yellow")
 
 
+def say_progress(message: str) -> None:
+    """Print what is being done on stderr, dimmed, in one line."""
+    from rich.text import Text
+
+    err().print(Text(clean(message), style="dim"), soft_wrap=True)
+
+
 def _say(kind: str, message: str, style: str) -> None:
     from rich.text import Text
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from waferscope.cli import console
 
 app = typer.Typer()
+DATA_VARIABLE: Final = "WAFERSCOPE_DATA"
+"""Environment variable that names the folder of real wafers."""
 
 
 def require_training() -> None:
@@ -63,30 +67,74 @@ def train(
 @app.command("evaluate")
 def evaluate(
     model: Annotated[
-        Path | None, typer.Argument(help="Model file; the released one if left out.")
+        Path | None,
+        typer.Option("--model", help="ONNX file or checkpoint; the released model if left out."),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of real wafers; without it only synthetic ones are used."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Every wafer, and canvases too: minutes. Otherwise a fifth of them. Looks for the "
+            "real wafers in WAFERSCOPE_DATA, then in ../shared/data.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the report and its figures.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another model, compared on the same wafers.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Measure a model: die IoU per class, label scores, calibration, false alarms.
+    """Measure a model: masks, labels, calibration, false alarms, symmetry, with intervals.
 
-    Example: waferscope evaluate waferscope.onnx --data data --json
+    With --output, report.json, report.md and figures are written; the last line printed is the
+    path of report.md.
+
+    Example: waferscope evaluate --model waferscope.onnx --data data --all --output report
     """
     require_training()
-    import json
-
     from waferscope.ml.evaluate import evaluate as measure
+    from waferscope.ml.evaluation.exam import FULL, QUICK
+    from waferscope.ml.evaluation.headline import headline_rows
+    from waferscope.ml.evaluation.report_files import write_report
 
-    figures = measure(model, data)
+    folder = find_data() if everything and data is None else data
+    exam = FULL if everything else QUICK
+    report = measure(model, folder, exam=exam, against=against, say=console.say_progress)
     if as_json:
-        typer.echo(json.dumps(figures, indent=2))
+        typer.echo(json.dumps(report, indent=2))
         return
-    from waferscope.cli.model import flat_figures
+    columns: list[tuple[str, console.Side]] = [
+        ("figure", "left"),
+        ("asked", "left"),
+        ("measured (95 % interval)", "left"),
+        ("", "left"),
+    ]
+    console.print_table(columns, headline_rows(report))
+    if output is not None:
+        console.print_line(str(write_report(report, output)))
 
-    console.print_table([("figure", "left"), ("value", "right")], flat_figures(figures))
+
+def find_data() -> Path:
+    """Return the folder of real wafers: WAFERSCOPE_DATA, else ``../shared/data``.
+
+    Raises ConfigError, with the cure, when neither is there.
+    """
+    from waferscope.errors import ConfigError
+
+    named = os.environ.get(DATA_VARIABLE)
+    for place in (named, "../shared/data"):
+        if place and Path(place).is_dir():
+            return Path(place)
+    raise ConfigError(
+        f"Expected the folder of real wafers in {DATA_VARIABLE} or at ../shared/data, got none. "
+        "Name it with --data, or leave out --all."
+    )
 
 
 @app.command("export")
@@ -109,4 +157,5 @@ def export(
     require_training()
     from waferscope.ml.release import release
 
-    console.print_line(str(release(checkpoint, output, version, data).model))
+    done = release(checkpoint, output, version, data, say=console.say_progress)
+    console.print_line(str(done.model))

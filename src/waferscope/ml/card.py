@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from waferscope.infer import ModelInfo
+from waferscope.ml.evaluation.headline import headline_table
+from waferscope.ml.evaluation.tables import iou_table, plain, shown
+from waferscope.ml.sources import KINDS, MIXEDWM38, WM811K
 
-COMMAND: Final = "waferscope evaluate --data DATA"
+Report = Mapping[str, Any]
+COMMAND: Final = "waferscope evaluate --all --data DATA"
+WORST: Final = "waferscope worst --data DATA --output worst.png"
 LIMITS: Final = (
     "Lithography and etching were learned from synthetic wafers alone: no public set labels them.",
+    "Grids beyond 212 dies a side were seen in training only as far as 160.",
+)
+REAL_LIMITS: Final = (
     "Zones of real wafers were derived from one label, not drawn by engineers; borders of diffuse "
     "patterns are uncertain by a die or more.",
     "The rule that derives them was tuned on the very wafers whose masks were checked by hand, and "
@@ -19,92 +27,101 @@ LIMITS: Final = (
     "round.",
     "Its `none` wafers are a quarter of the public set, so class shares and figures differ from "
     "papers that use all of them.",
-    "Grids beyond 212 dies a side were seen in training only as far as 160.",
 )
+"""Of a model that learned from WM-811K."""
 
 
-def write_card(info: ModelInfo, path: Path) -> Path:
+def write_card(info: ModelInfo, report: Report, path: Path) -> Path:
     """Write the card of a measured model file as Markdown; return its path."""
-    path.write_text(build_card(info), encoding="utf-8")
+    path.write_text(build_card(info, report), encoding="utf-8")
     return path
 
 
-def build_card(info: ModelInfo) -> str:
-    """Return the card of a model file as Markdown, every figure from its own metadata."""
+def build_card(info: ModelInfo, report: Report) -> str:
+    """Return the card of a model file as Markdown, every figure from its report."""
+    sources = _sources(info)
+    facts = {k: v for k, v in info.training_data.items() if k != "sources"}
     parts = [
         f"# Model card: WaferScope {info.version}\n",
         f"{info.architecture}, {info.quantisation}, {info.size_bytes / 1e6:.1f} MB. Marks every "
         f"failing die with the classes {', '.join(info.taxonomy.class_names)}, and every wafer "
         f"with the patterns {', '.join(info.taxonomy.patterns)}.\n",
         "## Training\n",
-        *(f"- {name}: {value}" for name, value in info.training_data.items()),
+        *(f"- {name}: {value}" for name, value in facts.items()),
         f"- data fingerprint: `{info.data_fingerprint}`",
         f"- commit: `{info.commit}`\n",
-        "Synthetic wafers with exact masks; WM-811K training split with labels and derived masks; "
-        "MixedWM38 training split with labels; real patterns laid over real `none` wafers. No "
-        "validation wafer was trained on; thresholds and temperatures were fitted on them.\n",
+        f"{'; '.join(KINDS[name] for name in sources)}. {_held_out(report)}\n",
         f"## Figures (validation sets, this file, `{COMMAND}`)\n",
-        build_figures(info),
+        *headline_table(report),
+        build_figures(report),
         "## Limits\n",
-        *(f"- {line}" for line in LIMITS),
+        *(f"- {line}" for line in _limits(sources)),
+        f"- What it gets wrong: `{WORST}` draws the 24 worst validation wafers.",
         "\n## Notices\n",
-        *(f"- {line}" for line in info.notices),
+        *(f"- {line}" for line in info.notices or ("None: no public wafer was trained on.",)),
         "",
     ]
     return "\n".join(parts)
 
 
-def build_figures(info: ModelInfo) -> str:
-    """Return every figure that `waferscope.ml.evaluate` took of a model file, as Markdown."""
-    table = _mask_table(info.metrics, info.taxonomy.class_names)
-    return "\n".join([*table, *_pattern_lines(info.metrics, info.taxonomy.patterns), ""])
+def build_figures(report: Report) -> str:
+    """Return the figures of a report that a card and the README show, as Markdown."""
+    return "\n".join([*iou_table(report), *_lines(report), ""])
 
 
-def _die_iou(figures: Mapping[str, Any], name: str) -> str:
-    """Return the die IoU of a class; of one that no wafer of the set has, say so."""
-    return "absent" if figures["recall"][name] is None else _figure(figures["die_iou"][name])
+def _sources(info: ModelInfo) -> tuple[str, ...]:
+    """Return what a file says that it was trained on; everything where it says nothing."""
+    named = info.training_data.get("sources")
+    return tuple(KINDS) if named is None else tuple(n for n in KINDS if n in named)
 
 
-def _mask_table(metrics: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    sets = [(k, metrics[k]) for k in ("synthetic", "hand_checked") if k in metrics]
-    if not sets:
-        return ["Not measured."]
-    heads = " | ".join(f"{name.replace('_', '-')} ({m['wafers']} wafers)" for name, m in sets)
-    lines = [f"| die IoU (pooled) | {heads} |", "|---" * (len(sets) + 1) + "|"]
-    for name in names:
-        lines.append(f"| {name} | {' | '.join(_die_iou(m, name) for _, m in sets)} |")
-    means = " | ".join(f"**{_figure(m['mean_die_iou'])}**" for _, m in sets)
-    return [*lines, f"| **mean of the classes present** | {means} |", ""]
+def _limits(sources: tuple[str, ...]) -> tuple[str, ...]:
+    return (LIMITS[0], *(REAL_LIMITS if WM811K in sources else ()), LIMITS[1])
 
 
-def _pattern_lines(metrics: Mapping[str, Any], patterns: Sequence[str]) -> list[str]:
+def _held_out(report: Report) -> str:
+    if "wm811k" not in report:
+        return "Mask thresholds were fitted on synthetic wafers of other seeds."
+    return (
+        "No validation wafer was trained on; thresholds, size limits and temperatures were fitted "
+        "on them and on synthetic wafers of other seeds."
+    )
+
+
+def _lines(report: Report) -> list[str]:
     lines = []
-    if "wm811k" in metrics:
-        m = metrics["wm811k"]
-        recalls = ", ".join(f"{k} {_figure(m['recall'][k])}" for k in (*patterns, "none"))
+    if "wm811k" in report:
+        m = report["wm811k"]
+        recalls = ", ".join(f"{k} {plain(v['value'])}" for k, v in m["recall"].items())
         lines += [
-            f"- WM-811K val ({m['wafers']} wafers): macro-F1 over 9 classes "
-            f"**{_figure(m['macro_f1'])}**, accuracy {_figure(m['accuracy'])}, defect wafers "
-            f"called none {_figure(m['defects_called_none'])}, ECE {_figure(m['ece'])}",
+            f"- WM-811K val ({m['wafers']:,} wafers): macro-F1 over 9 labels "
+            f"**{shown(m['macro_f1'])}**, accuracy {plain(m['accuracy']['value'])}, defect wafers "
+            f"called none {plain(m['defects_called_none']['value'])}, ECE "
+            f"{plain(m['ece']['value'])} (a perfect model: {plain(m['perfect_ece'])})",
             f"- recall: {recalls}",
         ]
-    if "mixedwm38" in metrics:
-        m = metrics["mixedwm38"]
-        counts = ", ".join(f"{k}: {_figure(v)}" for k, v in m["by_count"].items())
-        lines += [
-            f"- MixedWM38 val ({m['wafers']} wafers): exact match **{_figure(m['exact_match'])}** "
-            f"(by number of patterns: {counts})"
-        ]
-    if "noise" in metrics:
-        m = metrics["noise"]
+    if "peer" in report:
+        m = report["peer"]
         lines.append(
-            f"- {m['wafers']} wafers of pure noise: a defect is reported on "
-            f"{_figure(m['false_alarms'])}"
+            f"- {m['name']} on the same split: macro-F1 {shown(m['macro_f1'])}; this model has "
+            f"{shown(m['gain'])} more, paired over lots"
         )
-    if "quantisation_loss" in metrics:
-        lines.append(f"- mean die IoU lost to int8: {_figure(metrics['quantisation_loss'])}")
+    if "mixedwm38" in report:
+        m = report["mixedwm38"]
+        counts = ", ".join(
+            f"{k}: {plain(v['exact_match']['value'])}" for k, v in m["by_patterns"].items()
+        )
+        lines.append(
+            f"- {MIXEDWM38} val ({m['wafers']:,} wafers): exact match "
+            f"**{shown(m['exact_match'])}** (by number of patterns: {counts})"
+        )
+    m = report["noise"]
+    lines.append(
+        f"- {m['wafers']:,} wafers of pure noise: a defect is reported on "
+        f"{shown(m['false_alarms'])}"
+    )
+    m = report["symmetry"]
+    lines.append(f"- dies marked otherwise when turned or mirrored: {shown(m['dies_differing'])}")
+    if "quantisation_loss" in report:
+        lines.append(f"- mean die IoU lost to int8: {plain(report['quantisation_loss'])}")
     return lines
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

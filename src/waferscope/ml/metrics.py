@@ -1,19 +1,19 @@
 """Scores of masks and labels: counts first, ratios after.
 
-Shapes: N wafers, C classes, P patterns.
+Shapes: N wafers, C classes, P patterns, K labels; counts end in 3: (both, said, there).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
-Vector = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,60 +33,89 @@ class MaskCounts:
         return MaskCounts(self.both + other.both, self.pred + other.pred, self.truth + other.truth)
 
 
-def count_masks(preds: Mask, target: Mask, ignore: Mask | None = None) -> MaskCounts:
-    """Count dies of ``preds`` and ``target`` bool [C, rows, cols]; ignored dies are left out."""
-    if ignore is not None:
-        preds, target = preds & ~ignore, target & ~ignore
-    axes = (1, 2)
-    return MaskCounts(
-        np.count_nonzero(preds & target, axis=axes).astype(np.int64),
-        np.count_nonzero(preds, axis=axes).astype(np.int64),
-        np.count_nonzero(target, axis=axes).astype(np.int64),
-    )
-
-
-def die_iou(counts: MaskCounts) -> Vector:
+def die_iou(counts: MaskCounts) -> Floats:
     """Return pooled IoU per class [C]; NaN for a class neither marked nor present.
 
     >>> die_iou(MaskCounts(np.array([2, 0]), np.array([3, 0]), np.array([3, 0]))).tolist()
     [0.5, nan]
     """
-    union = counts.pred + counts.truth - counts.both
-    iou: Vector = np.full(len(union), np.nan)
-    np.divide(counts.both, union, out=iou, where=union > 0)
-    return iou
+    return iou(np.stack([counts.both, counts.pred, counts.truth], axis=-1))
 
 
-def macro_f1(preds: Sequence[str], target: Sequence[str], names: Sequence[str]) -> float:
-    """Return the mean F1 over ``names``; a name that occurs on neither side scores 0.
+def count_pairs(preds: Mask, target: Mask, axis: int = -1) -> Counts:
+    """Count along ``axis`` where both hold, where ``preds`` does and where ``target`` does.
 
-    >>> macro_f1(["a", "b", "b"], ["a", "b", "a"], ["a", "b"])
-    0.6666666666666666
+    >>> count_pairs(np.array([[1, 1, 0]]) > 0, np.array([[0, 1, 0]]) > 0).tolist()
+    [[1, 2, 1]]
     """
-    return float(np.mean([f1(preds, target, name) for name in names]))
+    pairs = (preds & target, preds, target)
+    return np.stack([np.count_nonzero(p, axis=axis) for p in pairs], axis=-1).astype(np.int64)
 
 
-def f1(preds: Sequence[str], target: Sequence[str], name: str) -> float:
-    """Return the F1 of one label of single-label wafers, 0 where it occurs on neither side."""
-    found, there = np.asarray(preds) == name, np.asarray(target) == name
-    total = int(found.sum() + there.sum())
-    return 2.0 * float(np.sum(found & there)) / total if total else 0.0
+def pairs(preds: Mask, target: Mask) -> Counts:
+    """Return for each element [..., 3] whether both hold, ``preds`` does and ``target`` does."""
+    return np.stack([preds & target, preds, target], axis=-1).astype(np.int64)
 
 
-def exact_match(preds: npt.NDArray[np.bool_], target: npt.NDArray[np.bool_]) -> float:
-    """Return the share of wafers whose labels [N, P] are all right."""
-    return float(np.mean(np.all(preds == target, axis=1))) if len(preds) else float("nan")
+def iou(counts: npt.NDArray[Any]) -> Floats:
+    """Return intersection over union of counts [..., 3]; NaN where there is nothing."""
+    both, said, there = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    return divide(both, said + there - both)
 
 
-def single_label(
-    probs: npt.NDArray[np.floating], thresholds: npt.NDArray[np.floating], names: Sequence[str]
-) -> list[str]:
-    """Return one label per wafer: ``none``, or that of the largest probability over threshold.
+def precision(counts: npt.NDArray[Any]) -> Floats:
+    """Return the share of what was said that is true, of counts [..., 3]."""
+    return divide(counts[..., 0], counts[..., 1])
 
-    >>> single_label(np.array([[0.2, 0.6], [0.1, 0.2]]), np.array([0.5, 0.5]), ["a", "b"])
-    ['b', 'none']
+
+def recall(counts: npt.NDArray[Any]) -> Floats:
+    """Return the share of what is there that was said, of counts [..., 3]."""
+    return divide(counts[..., 0], counts[..., 2])
+
+
+def f1(counts: npt.NDArray[Any]) -> Floats:
+    """Return F1 of counts [..., 3]; NaN for a label on neither side.
+
+    >>> f1(np.array([[2, 3, 3], [0, 0, 0]])).round(3).tolist()
+    [0.667, nan]
+    """
+    both, said, there = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    return divide(2.0 * both, said + there)
+
+
+def mean_of(values: Floats) -> Floats:
+    """Return the mean over the last axis, NaN left out; NaN where nothing is left."""
+    there = np.isfinite(values)
+    return divide(np.where(there, values, 0.0).sum(axis=-1), there.sum(axis=-1).astype(np.float64))
+
+
+def divide(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
+    """Return ``one`` / ``other``, NaN where the divisor is 0."""
+    top, bottom = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+
+
+def decide(probs: Floats, thresholds: Floats) -> Counts:
+    """Return the pattern of the largest probability over threshold [N], -1 where none reaches 1.
+
+    >>> decide(np.array([[0.2, 0.6], [0.1, 0.2]]), np.array([0.5, 0.5])).tolist()
+    [1, -1]
     """
     ratio = probs / thresholds
     best = ratio.argmax(axis=1)
     over = np.take_along_axis(ratio, best[:, None], axis=1)[:, 0] >= 1.0
-    return [names[i] if hit else "none" for i, hit in zip(best, over, strict=True)]
+    return np.where(over, best, -1).astype(np.int64)
+
+
+def count_single(preds: Counts, truth: Counts, patterns: int) -> Counts:
+    """Count each single label [N, P + 1, 3] of wafers, -1 (none) as the last one."""
+    names = np.array([*range(patterns), -1])
+    return pairs(preds[:, None] == names, truth[:, None] == names)
+
+
+def macro_f1(counts: npt.NDArray[Any]) -> Floats:
+    """Return the mean F1 of the labels that occur on either side, of counts [..., K, 3].
+
+    One that is said but never there scores 0; one on neither side does not count.
+    """
+    return mean_of(f1(counts))

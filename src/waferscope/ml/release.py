@@ -13,22 +13,19 @@ import numpy as np
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ModelError
 from waferscope.infer import load_predictor
-from waferscope.ml.calibrate import fit_patterns
 from waferscope.ml.card import write_card
 from waferscope.ml.corpus import MIXED_FILE, REAL_FILE
-from waferscope.ml.evaluate import (
-    CHECKED_FILE,
-    DieScores,
-    die_scores,
-    evaluate,
-    fit_masks,
-    mask_report,
-    pattern_scores,
-)
+from waferscope.ml.evaluate import Say, build_report, examine, quiet, sections
+from waferscope.ml.evaluation.answers import ask
+from waferscope.ml.evaluation.candidate import Candidate
+from waferscope.ml.evaluation.exam import FULL, Exam, open_real
+from waferscope.ml.evaluation.headline import headline
+from waferscope.ml.evaluation.masks import count_dies, mark, mean_die_iou
 from waferscope.ml.export import Origin, export_onnx, update_metadata
 from waferscope.ml.quantise import QuantConfig, quantise
+from waferscope.ml.sources import notices_of, sources_of
 from waferscope.ml.train import current_commit, load_network
-from waferscope.ml.truth import FIT_SEED, FIT_WAFERS, hand_checked, labelled, synthetic
+from waferscope.ml.truth import FIT_SEED, labelled, synthetic
 
 MOST_BYTES: Final = 40_000_000
 MOST_LOST: Final = 0.003
@@ -49,7 +46,15 @@ class Released:
     report: dict[str, Any]
 
 
-def release(checkpoint: Path, folder: Path, version: str, data: Path | None = None) -> Released:
+def release(
+    checkpoint: Path,
+    folder: Path,
+    version: str,
+    data: Path | None = None,
+    *,
+    exam: Exam = FULL,
+    say: Say = quiet,
+) -> Released:
     """Export a checkpoint to ``folder`` as fp32 and int8, calibrated and measured.
 
     Ranges are measured on training wafers, thresholds fitted on held-out ones (synthetic alone
@@ -57,22 +62,32 @@ def release(checkpoint: Path, folder: Path, version: str, data: Path | None = No
     """
     net, about = load_network(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
+    sources = sources_of(checkpoint)
     origin = Origin(
         version=version,
         architecture=f"ResNet-{net.config.depth} U-Net",
         data_fingerprint=about["data_fingerprint"],
         commit=current_commit(),
-        training_data={k: about[k] for k in ("recipe", "steps", "seed")},
+        training_data={
+            **{k: about[k] for k in ("recipe", "steps", "seed")},
+            "sources": list(sources),
+        },
     )
+    say("exporting")
     fp32 = export_onnx(net, folder / "waferscope-fp32.onnx", origin)
+    say("quantising")
     int8, lost = quantise_gently(fp32, folder / "waferscope.onnx", range_wafers(data))
-    changes = calibration(int8, data)
+    real = None if data is None else open_real(data)
+    examined = examine(load_predictor(int8), exam, real, say)
+    changes = {**examined.calibration().to_metadata(), "notices": list(notices_of(sources))}
     for path in (fp32, int8):
         update_metadata(path, changes)
-    report = {**evaluate(int8, data), "quantisation_loss": lost}
-    update_metadata(int8, {"metrics": report})
-    (folder / "report.json").write_text(json.dumps(report, indent=1))
-    card = write_card(load_predictor(int8).model, folder / "MODEL_CARD.md")
+    known = Candidate(load_predictor(int8), int8.name, int8.stat().st_size, True)
+    report = build_report(known, sections(known.predictor, examined, exam, real, say))
+    report["quantisation_loss"] = lost
+    update_metadata(int8, {"metrics": headline(report)})
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    card = write_card(load_predictor(int8).model, report, folder / "MODEL_CARD.md")
     return Released(int8, fp32, card, report)
 
 
@@ -107,30 +122,13 @@ def quantise_gently(fp32: Path, target: Path, wafers: Sequence[WaferMap]) -> tup
     )
 
 
-def calibration(path: Path, data: Path | None) -> dict[str, Any]:
-    """Return the metadata entries of temperatures and thresholds fitted on held-out wafers."""
-    predictor = load_predictor(path)
-    dies: list[DieScores] = [die_scores(predictor, synthetic(FIT_SEED, FIT_WAFERS))]
-    changes: dict[str, Any] = {}
-    if data is not None:
-        real, mixed = (data / f.format(split="val") for f in (REAL_FILE, MIXED_FILE))
-        dies.append(die_scores(predictor, hand_checked(data / CHECKED_FILE, real)))
-        fit = fit_patterns(
-            [
-                pattern_scores(predictor, labelled(real), single=True),
-                pattern_scores(predictor, labelled(mixed), single=False),
-            ]
-        )
-        changes["pattern_thresholds"] = fit.thresholds.tolist()
-        changes["pattern_calibration"] = {
-            "temperature": fit.temperature.tolist(),
-            "bias": fit.bias.tolist(),
-        }
-    return {**changes, "mask_thresholds": fit_masks(dies)}
-
-
 def quantisation_loss(fp32: Path, int8: Path) -> float:
     """Return how much mean die IoU on held-out synthetic wafers the int8 file lacks."""
     truths = list(synthetic(FIT_SEED + 2, LOSS_WAFERS))
-    one, other = (mask_report(load_predictor(path), truths) for path in (fp32, int8))
-    return float((one["mean_die_iou"] or 0.0) - (other["mean_die_iou"] or 0.0))
+    found = []
+    for path in (fp32, int8):
+        predictor = load_predictor(path)
+        answers, info = ask(predictor, truths), predictor.model
+        counts = count_dies(answers, mark(answers, info.mask_thresholds, info.taxonomy))
+        found.append(float(np.nan_to_num(mean_die_iou(counts.sum(axis=0)))))
+    return found[0] - found[1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from waferscope.domain.wafermap import FAIL, PASS, WaferMap
 from waferscope.errors import ConfigError
 from waferscope.ml.data import load_wafer_set
 from waferscope.synth import SynthConfig, generate
+from waferscope.synth.compose import build_pool
 
 Mask = npt.NDArray[np.bool_]
 
@@ -24,6 +26,7 @@ TEST_SEED: Final = 6_000_000
 """Synthetic wafers on which figures are reported; training uses seeds far below both."""
 FIT_WAFERS: Final = 600
 NOISE_DENSITY: Final = 0.25
+_NONE: Final = "none"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,18 @@ def synthetic(seed: int, count: int, config: SynthConfig | None = None) -> Itera
     """Yield synthetic wafers of a held-out seed with their exact masks."""
     for index, wafer in enumerate(generate(seed, count, config)):
         yield Truth(wafer.to_wafermap(f"synth-{seed}-{index}"), wafer.masks)
+
+
+def composed(wafers: Iterable[WaferMap], seed: int, count: int) -> Iterator[Truth]:
+    """Yield mixtures of labelled wafers: patterns of some laid over others without a pattern.
+
+    Wafers with two or more labels are left out. Raises InputError when no label is believed.
+    """
+    singles = [w for w in wafers if len(w.patterns or ()) < 2]
+    pool = build_pool((w.dies, (w.patterns or (_NONE,))[0]) for w in singles)
+    for index in range(count):
+        wafer = pool.draw(np.random.default_rng((seed, index)))
+        yield Truth(wafer.to_wafermap(f"composed-{seed}-{index}"), wafer.masks)
 
 
 def labelled(path: Path) -> list[WaferMap]:
@@ -95,3 +110,18 @@ def hand_checked(masks: Path, wafers: Path) -> list[Truth]:
         )
         at_mask, at_ignore = at_mask + mask_bytes, at_ignore + ignore_bytes
     return found
+
+
+def hard_wafers(masks: Path) -> tuple[str, ...]:
+    """Return the wafers whose hand-checked masks are doubtful, as the notes beside them say.
+
+    ``MASKS.md`` lists their places in the npz under "Hard wafers"; without notes there are none.
+    """
+    notes = masks.with_name("MASKS.md")
+    if not notes.exists():
+        return ()
+    listed = re.search(r"^Hard wafers.*?\n((?:- .*\n)+)", notes.read_text(), flags=re.MULTILINE)
+    with np.load(masks, allow_pickle=False) as file:
+        names = file["wafer_id"].tolist()
+    numbers = re.findall(r"\b\d+\b", listed[1]) if listed else []
+    return tuple(names[int(number)] for number in numbers)

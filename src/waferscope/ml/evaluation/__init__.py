@@ -1,0 +1,1 @@
+"""How good a model file is: sets with a known answer, raw answers, scores, intervals, reports."""

@@ -1,0 +1,75 @@
+"""The few figures that a model is judged by, and what is asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from waferscope.ml.evaluation.tables import shown, table
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure: its name, its place in the report, the limit asked, and whether less is better."""
+
+    name: str
+    place: tuple[str, ...]
+    limit: float
+    less: bool = False
+
+    def find(self, report: Report) -> dict[str, float | None] | None:
+        """Return the figure, None where the report lacks it."""
+        found: Any = report
+        for key in self.place:
+            if not isinstance(found, Mapping) or key not in found:
+                return None
+            found = found[key]
+        return dict(found)
+
+    def met(self, value: float) -> bool:
+        """Return whether a value is within the limit."""
+        return value <= self.limit if self.less else value >= self.limit
+
+    def asked(self) -> str:
+        """Return the limit in words."""
+        return f"at {'most' if self.less else 'least'} {self.limit:g}"
+
+
+ROWS: Final = (
+    Row("synthetic die IoU, mean of 8", ("synthetic", "mean_die_iou"), 0.90),
+    Row("mixtures of real patterns, die IoU", ("composed", "mean_die_iou"), 0.88),
+    Row("hand-checked real wafers, die IoU", ("hand_checked", "mean_die_iou"), 0.82),
+    Row("WM-811K macro-F1, 9 labels", ("wm811k", "macro_f1"), 0.90),
+    Row("MixedWM38 exact match", ("mixedwm38", "exact_match"), 0.975),
+    Row("WM-811K calibration error (ECE)", ("wm811k", "ece"), 0.015, less=True),
+    Row("noise wafers with a reported defect", ("noise", "false_alarms"), 0.015, less=True),
+    Row("dies that differ under symmetry", ("symmetry", "dies_differing"), 0.01, less=True),
+)
+
+
+def headline(report: Report) -> dict[str, dict[str, float | None]]:
+    """Return the rows that a report has, by their place; what a file's metadata keeps."""
+    found = {".".join(row.place): row.find(report) for row in ROWS}
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def headline_table(report: Report) -> list[str]:
+    """Return the rows as Markdown: what was asked, what is, and whether that is met."""
+    return table(["figure", "asked", "measured (95 % interval)", ""], headline_rows(report))
+
+
+def headline_rows(report: Report) -> list[list[str]]:
+    """Return each figure with what was asked, what is, and whether that is met."""
+    rows = []
+    for row in ROWS:
+        figure = row.find(report)
+        if figure is None or figure["value"] is None:
+            rows.append([row.name, row.asked(), "not measured", ""])
+            continue
+        rows.append(
+            [row.name, row.asked(), shown(figure), "met" if row.met(figure["value"]) else "missed"]
+        )
+    return rows

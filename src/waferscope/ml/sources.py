@@ -1,0 +1,81 @@
+"""What a checkpoint was trained on, and whose notices a model file must therefore carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from waferscope.errors import ModelError
+from waferscope.ml.export import NOTICES, read_metadata
+
+WM811K: Final = "WM-811K"
+MIXEDWM38: Final = "MixedWM38"
+SYNTHETIC: Final = "synthetic"
+ANNOTATED: Final = "annotated"
+KINDS: Final[Mapping[str, str]] = {
+    SYNTHETIC: "Synthetic wafers with exact masks",
+    WM811K: "WM-811K training split with labels and derived masks",
+    MIXEDWM38: "MixedWM38 training split with labels",
+    ANNOTATED: "Wafers with masks that people drew",
+}
+"""What each source gives, as the card says it."""
+RUN_NOTE: Final = "run.json"
+_OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
+    "synth": (SYNTHETIC,),
+    "real": (WM811K,),
+    "mixed": (MIXEDWM38,),
+    "composed": (WM811K, MIXEDWM38),
+    "annotated": (ANNOTATED,),
+}
+
+
+def sources_of(checkpoint: Path) -> tuple[str, ...]:
+    """Return the sources of a run and of what it started from, as the note beside it says.
+
+    Without a note nothing is known, and every source is named: a notice too many does no harm.
+    """
+    note = checkpoint.with_name(RUN_NOTE)
+    if not note.exists():
+        return tuple(KINDS)
+    run = json.loads(note.read_text(encoding="utf-8"))
+    found = set(_of_run(run))
+    if run.get("start_from"):
+        found |= set(_of_file(Path(run["start_from"])))
+    return tuple(name for name in KINDS if name in found)
+
+
+def notices_of(sources: Iterable[str]) -> tuple[str, ...]:
+    """Return the notices that a file trained on these sources carries.
+
+    >>> notices_of(["synthetic"])
+    ()
+    """
+    named = set(sources)
+    wm811k, mixedwm38, splits = NOTICES
+    found = [n for name, n in ((WM811K, wm811k), (MIXEDWM38, mixedwm38)) if name in named]
+    return (*found, splits) if found else ()
+
+
+def _of_run(run: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the sources that the batches of a run were mixed of."""
+    for bucket in run["buckets"]:
+        for name, share in bucket["mix"].items():
+            if share > 0:
+                yield from _OF_MIX.get(name, tuple(KINDS))
+    if run.get("semi"):
+        yield from _OF_MIX["composed"]
+
+
+def _of_file(start: Path) -> Iterable[str]:
+    """Return the sources of the model that a run began with; all where it does not say."""
+    if not start.exists():
+        return tuple(KINDS)
+    if start.suffix != ".onnx":
+        return sources_of(start)
+    try:
+        known = read_metadata(start)["training_data"].get("sources")
+    except (ModelError, KeyError):
+        known = None
+    return tuple(known) if known else tuple(KINDS)

@@ -1,0 +1,79 @@
+"""What a run says that it was mixed of decides whose notices ship."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny_model import build_tiny_model
+from waferscope.ml.config import Bucket, Mix
+from waferscope.ml.export import NOTICES
+from waferscope.ml.recipes import build_recipe
+from waferscope.ml.sources import KINDS, notices_of, sources_of
+
+
+def run(folder: Path, *mixes: Mix, **more: Any) -> Path:
+    """Write the note of a run as `train` does; return its checkpoint's path."""
+    config = build_recipe("smoke")
+    buckets = [asdict(Bucket(32, 4, 1.0, 1.0, mix)) for mix in mixes]
+    note = {**asdict(config), "buckets": buckets, **more}
+    folder.mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(note, default=str))
+    return folder / "last.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("mix", "sources"),
+    [
+        (Mix(), ("synthetic",)),
+        (Mix(synth=0, real=1), ("WM-811K",)),
+        (Mix(synth=0.5, mixed=0.5), ("synthetic", "MixedWM38")),
+        (Mix(synth=0.5, composed=0.5), ("synthetic", "WM-811K", "MixedWM38")),
+        (Mix(synth=0, annotated=1), ("annotated",)),
+    ],
+)
+def test_sources_are_those_of_the_batches(
+    mix: Mix, sources: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert sources_of(run(tmp_path, mix)) == sources
+    assert sources_of(run(tmp_path, Mix(), mix)) == tuple(
+        name for name in KINDS if name in {"synthetic", *sources}
+    )
+
+
+def test_a_run_inherits_from_what_it_began_with(tmp_path: Path) -> None:
+    first = run(tmp_path / "first", Mix(synth=0, mixed=1))
+    first.touch()
+    assert sources_of(run(tmp_path / "then", Mix(), start_from=str(first))) == (
+        *("synthetic", "MixedWM38"),
+    )
+    said = {"training_data": {"sources": ["WM-811K"]}}
+    model = build_tiny_model(tmp_path / "model.onnx", overrides=said)
+    assert sources_of(run(tmp_path / "on", Mix(), start_from=str(model))) == (
+        *("synthetic", "WM-811K"),
+    )
+
+
+def test_what_nobody_knows_counts_as_everything(tmp_path: Path) -> None:
+    assert sources_of(tmp_path / "last.ckpt") == tuple(KINDS)
+    silent = build_tiny_model(tmp_path / "model.onnx")
+    for start in (silent, tmp_path / "gone.onnx"):
+        assert sources_of(run(tmp_path / "run", Mix(), start_from=str(start))) == tuple(KINDS)
+
+
+def test_unlabelled_wafers_are_trained_on_too(tmp_path: Path) -> None:
+    assert "WM-811K" in sources_of(run(tmp_path, Mix(), semi={"share": 0.5}))
+
+
+def test_notices_are_those_of_the_public_sets_used() -> None:
+    wm811k, mixedwm38, splits = NOTICES
+    assert notices_of(["synthetic", "annotated"]) == ()
+    assert notices_of(["synthetic", "WM-811K"]) == (wm811k, splits)
+    assert notices_of(["MixedWM38"]) == (mixedwm38, splits)
+    assert notices_of(KINDS) == NOTICES
+    assert "WM-811K" in wm811k
+    assert "MixedWM38" in mixedwm38
