@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +15,7 @@ from waferscope.service.queue import JobQueue
 from waferscope.service.settings import Settings
 from waferscope.service.storage import Blobs
 from waferscope.service.telemetry import Figures
+from waferscope.service.vectors import VectorIndexes
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Parts:
     queue: JobQueue
     engine: Engine
     figures: Figures
+    vectors: VectorIndexes = field(default_factory=VectorIndexes)
 
     async def close(self) -> None:
         """Give back every connection."""

@@ -35,7 +35,7 @@ def wafers(house: Parts) -> list[dict[str, Any]]:
                 labels |= {"scratch": "class"} if slot % 2 else {}
                 if lot == 5:
                     labels |= {"Scratch": "pattern"}
-                wafer = {
+                wafer: dict[str, Any] = {
                     "lot": f"L{lot}",
                     "product": f"P{lot % 2}",
                     "tested_at": FIRST + timedelta(hours=9 * lot, minutes=slot),

@@ -71,6 +71,6 @@ def delete_flag(session: Session, flag: Flag) -> None:
     session.flush()
 
 
-def _set_by(user_id: str | None) -> Select[tuple[Flag]]:
+def _set_by(user_id: str | None) -> Select[Flag]:
     query = select(Flag).join(Wafer).where(Wafer.deleted_at.is_(None))
     return query if user_id is None else query.where(Flag.user_id == user_id)

@@ -1,0 +1,1 @@
+"""Wafers that look alike: the nearest by embedding, with what was found out about them."""
