@@ -22,6 +22,7 @@ from waferscope.service.keys import routes as keys
 from waferscope.service.middleware import BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
+from waferscope.service.retention import routes as retention
 from waferscope.service.settings import Settings, load_settings
 from waferscope.service.similar import routes as similar
 from waferscope.service.telemetry import set_up_logging
@@ -33,7 +34,7 @@ from waferscope.service.webhooks import routes as webhooks
 
 NOUNS: Final = (
     *(auth, users, keys, audit, webhooks, health),
-    *(uploads, wafers, predictions, batches, similar, causes, flags, trends),
+    *(uploads, wafers, retention, predictions, batches, similar, causes, flags, trends),
 )
 """The nouns of the API; a new one is one more name here."""
 

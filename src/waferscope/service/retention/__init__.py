@@ -1,0 +1,1 @@
+"""How long wafers are kept, by product: rules that admins set and the worker applies."""
