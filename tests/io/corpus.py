@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 
+from tests.io.klarf.klarf_text import Part, Spot, flat, nested
 from tests.io.lswmd.pickles import LAYOUTS, frame_bytes
-from tests.io.pictures import disc, draw, file_of
+from tests.io.pictures import disc, draw, file_of, resize
+from tests.io.stdf_file import BIG, far, mir, mrr, prr, record, text, wcr, wir, wrr
 from waferscope.domain.wafermap import Bins, Frame, Reticle, WaferMap
 from waferscope.io import WRITERS
 from waferscope.io.formats import WriteOptions
@@ -82,6 +85,23 @@ def _pictures() -> Iterator[bytes]:
     image = draw(disc(15, 13), cell=(4, 4), margin=2, line=(1, (128, 128, 128)))
     for kind in ("PNG", "TIFF"):
         yield file_of(image, kind)
+    yield file_of(resize(draw(disc(9, 11)), (66, 54), Image.Resampling.BILINEAR), "PNG")
+
+
+def _test_results() -> Iterator[bytes]:
+    yield from _written("stdf")
+    version = record(BIG, (0, 30), text("V4-2007"))
+    pattern, scan = record(BIG, (1, 90), b"\1" * 9), record(BIG, (15, 30), b"\2" * 30)
+    parts = [prr(x, y, endian=BIG, name=f"{x}") for x in range(3) for y in range(2)]
+    wafer = b"".join((wir(BIG), *parts, scan, prr(0, 0, endian=BIG, flag=1, name="0"), wrr(BIG)))
+    yield b"".join((far(BIG), version, mir(BIG), wcr(BIG), pattern, wafer, wafer, mrr(BIG)))
+
+
+def _inspections() -> Iterator[bytes]:
+    yield from _written("klarf")
+    parts = [Part("W1", [Spot(0, 0)], [(0, 0), (1, 0), (0, 1)]), Part("W2", [Spot(1, 0)])]
+    yield nested(parts)
+    yield flat(parts)
 
 
 def _workbook() -> Iterator[bytes]:
@@ -111,6 +131,8 @@ def _workbook() -> Iterator[bytes]:
 
 
 OTHERS: Final[dict[str, Callable[[], Iterator[bytes]]]] = {
+    "stdf": _test_results,
+    "klarf": _inspections,
     "lswmd": _pickled,
     "mixedwm38": _mixed,
     "csv": _texts,
