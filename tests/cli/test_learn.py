@@ -9,9 +9,12 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run
+from tests.ml.small import write_data
 from waferscope.cli.learn import require_training
 from waferscope.errors import ConfigError, MissingExtraError
 from waferscope.ml.evaluation.exam import FULL, QUICK
@@ -137,3 +140,12 @@ def test_train_builds_the_recipe_and_runs_it(
     run("train", "quick")
     assert calls == [(("quick", tmp_path), tmp_path / "run"), (("quick", None), Path("runs/quick"))]
     assert run("train", "slow").code == 1
+
+
+def test_worst_draws_a_sheet(run: Run, tiny_model: Path, tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", np.random.default_rng(5))
+    sheet = tmp_path / "worst.png"
+    done = run("worst", "--model", tiny_model, "--data", data, "--output", sheet)
+    assert (done.code, done.last_line) == (0, str(sheet))
+    with Image.open(sheet) as picture:
+        assert picture.format == "PNG"

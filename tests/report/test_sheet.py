@@ -12,7 +12,16 @@ from tests.hand_made import disc
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY as TAXONOMY
 from waferscope.errors import InputError
 from waferscope.report.figures import hex_to_rgb
-from waferscope.report.sheet import CAPTION, GAP, LEGEND, SIDE, draw_sheet, write_sheet
+from waferscope.report.sheet import (
+    CAPTION,
+    GAP,
+    LEGEND,
+    SIDE,
+    Panel,
+    draw_panels,
+    draw_sheet,
+    write_sheet,
+)
 from waferscope.synth import SynthWafer
 
 
@@ -50,3 +59,13 @@ def test_sheet_is_written(tmp_path: Path) -> None:
 def test_an_empty_sheet_is_refused() -> None:
     with pytest.raises(InputError, match="at least one wafer"):
         draw_sheet([])
+
+
+def test_a_panel_may_show_masks_above_and_below() -> None:
+    one = wafer()
+    nothing = np.zeros_like(one.masks)
+    sheet = draw_panels([Panel(one.dies, one.masks, nothing, ("true above", "said below"))])
+    middle = (GAP + SIDE // 2, LEGEND + SIDE // 2)
+    color = hex_to_rgb(TAXONOMY.classes[TAXONOMY.channel("center")].color)
+    assert sheet.getpixel(middle) == color
+    assert sheet.getpixel((middle[0], middle[1] + SIDE)) != color

@@ -120,6 +120,41 @@ def evaluate(
         console.print_line(str(write_report(report, output)))
 
 
+@app.command("worst")
+def worst(
+    output: Annotated[Path, typer.Option("--output", "-o", help="PNG to draw them in.")] = Path(
+        "worst.png"
+    ),
+    model: Annotated[
+        Path | None, typer.Option("--model", help="ONNX file; the released model if left out.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of real wafers; WAFERSCOPE_DATA, then ../shared/data if left out."
+        ),
+    ] = None,
+) -> None:
+    """Draw the 24 validation wafers that a model gets most wrong, the truth above its masks.
+
+    Eight each by hand-checked masks, WM-811K labels and MixedWM38 labels. The last line printed
+    is the path of the PNG.
+
+    Example: waferscope worst --data data --output worst.png
+    """
+    require_training()
+    from waferscope.infer import load_predictor
+    from waferscope.ml.evaluation.exam import open_real
+    from waferscope.ml.evaluation.worst import worst_panels
+    from waferscope.report.sheet import write_panels
+
+    predictor = load_predictor(model)
+    real = open_real(find_data() if data is None else data)
+    panels = worst_panels(predictor, real)
+    write_panels(panels, output, taxonomy=predictor.model.taxonomy)
+    console.print_line(str(output))
+
+
 def find_data() -> Path:
     """Return the folder of real wafers: WAFERSCOPE_DATA, else ``../shared/data``.
 
@@ -133,7 +168,7 @@ def find_data() -> Path:
             return Path(place)
     raise ConfigError(
         f"Expected the folder of real wafers in {DATA_VARIABLE} or at ../shared/data, got none. "
-        "Name it with --data, or leave out --all."
+        "Name it with --data; evaluate without --all needs none."
     )
 
 

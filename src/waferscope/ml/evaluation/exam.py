@@ -119,10 +119,10 @@ def ask_all(predictor: Predictor, exam: Exam, real: RealSets | None) -> Asked:
     large = SynthConfig(side_range=LARGE_SIDES, large_share=0.0)
     drawn = Asked(
         fit=ask(predictor, synthetic(FIT_SEED, exam.fit_synthetic)),
-        fit_noise=ask(predictor, _unmarked(noise(FIT_SEED, exam.fit_noise))),
+        fit_noise=ask(predictor, unmarked(noise(FIT_SEED, exam.fit_noise))),
         synthetic=ask(predictor, synthetic(TEST_SEED, exam.synthetic)),
         large=ask(predictor, synthetic(TEST_SEED + 1, exam.large, large)),
-        noise=ask(predictor, _unmarked(noise(TEST_SEED, exam.noise))),
+        noise=ask(predictor, unmarked(noise(TEST_SEED, exam.noise))),
     )
     if real is None:
         return drawn
@@ -130,8 +130,8 @@ def ask_all(predictor: Predictor, exam: Exam, real: RealSets | None) -> Asked:
         drawn,
         checked=ask(predictor, real.checked, real.even),
         composed=_ask_composed(predictor, real, exam.composed),
-        wm811k=ask(predictor, _unmarked(real.wm811k), real.even),
-        mixedwm38=ask(predictor, _unmarked(real.mixedwm38), real.even),
+        wm811k=ask(predictor, unmarked(real.wm811k), real.even),
+        mixedwm38=ask(predictor, unmarked(real.mixedwm38), real.even),
     )
 
 
@@ -158,7 +158,7 @@ def steady_wafers(real: RealSets | None, count: int) -> list[WaferMap]:
     return drawn
 
 
-def _unmarked(wafers: Iterable[WaferMap]) -> Iterator[Truth]:
+def unmarked(wafers: Iterable[WaferMap]) -> Iterator[Truth]:
     """Yield wafers without masks: none is known, or there is nothing to mark."""
     for wafer in wafers:
         yield Truth(wafer, np.zeros((len(DEFAULT_TAXONOMY.classes), *wafer.shape), bool))
