@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,10 @@ def batch_of(house: Parts, batch_id: str) -> Batch:
         return store.get_batch(session, batch_id, None)
 
 
+def has_done(house: Parts, batch_id: str, wafers: int) -> bool:
+    return batch_of(house, batch_id).done >= wafers
+
+
 def items(house: Parts, batch_id: str) -> list[BatchItem]:
     query = select(BatchItem).where(BatchItem.batch_id == batch_id).order_by(BatchItem.position)
     with house.records.reading() as session:
@@ -73,8 +78,9 @@ def test_a_killed_worker_leaves_nothing_out_and_nothing_double(
     add_webhook(house, person, "batch.done")
     batch_id = order(house, person, ids, formats=["csv"])
     for share in (0.1, 0.4):
+        enough = functools.partial(has_done, house, batch_id, int(share * MANY))
         with program(settings, "work", "--name", f"victim-{share}") as worker:
-            eventually(lambda at=share: batch_of(house, batch_id).done >= at * MANY, 300)
+            eventually(enough, 300)
             worker.kill()
             worker.wait()
         assert batch_of(house, batch_id).state == store.RUNNING
