@@ -61,7 +61,9 @@ def test_generated_wafers_are_scored_as_they_are_predicted(tmp_path: Path) -> No
     for truth in synthetic(TEST_SEED, EXAM.synthetic):
         preds = predictor.predict(truth.wafer).masks
         counts += count_pairs(preds.reshape(8, -1), truth.masks.reshape(8, -1))
-    assert found["mean_die_iou"]["value"] == pytest.approx(float(mean_die_iou(counts)))
+    assert found["mean_die_iou"]["value"] == pytest.approx(
+        float(mean_die_iou(counts.astype(np.float64)))
+    )
     both, said, there = counts.T
     edge = found["classes"]["edge"]
     assert edge["precision"]["value"] == pytest.approx(both[0] / said[0])

@@ -70,9 +70,9 @@ def evaluate(
     what is being done. Raises ModelError and ConfigError for a model or data that cannot be used.
     """
     real = None if data is None else open_real(data, exam.lots)
-    report, tree = _measure(model, real, exam, say)
+    report, tree = measure(model, real, exam, say)
     if against is not None:
-        other, other_tree = _measure(against, real, exam, say)
+        other, other_tree = measure(against, real, exam, say)
         report["against"] = {"model": other["model"], "gains": gains(tree, other_tree)}
     return report
 
@@ -82,7 +82,7 @@ def build_report(candidate: Candidate, tree: Report) -> Report:
     return {"schema": SCHEMA, "model": candidate.describe(), **figures_of(tree)}
 
 
-def _measure(
+def measure(
     model: Path | None, real: RealSets | None, exam: Exam, say: Say
 ) -> tuple[Report, Report]:
     """Return a model's report and the tallies that it was made of."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ml.scripted import scripted
+from tests.ml.scripted import Probs, scripted
 from tests.ml.small import CLASSES, PATTERNS, write_data
 from tests.tiny_model import build_tiny_model
 from waferscope.domain.wafermap import WaferMap
@@ -15,9 +15,11 @@ from waferscope.infer import load_predictor
 from waferscope.ml.evaluation.answers import Answers, ask, halve, number_groups
 from waferscope.ml.truth import Truth, labelled
 
+Asked = tuple[Answers, list[Truth], dict[str, Probs]]
+
 
 @pytest.fixture
-def asked(rng: np.random.Generator) -> tuple[Answers, list[Truth], dict[str, np.ndarray]]:
+def asked(rng: np.random.Generator) -> Asked:
     """Three wafers of random dies, masks and ignored dies, and what was scripted of them."""
     truths, probs = [], {}
     for n, shape in enumerate([(12, 9), (5, 7), (8, 8)]):
@@ -29,7 +31,7 @@ def asked(rng: np.random.Generator) -> tuple[Answers, list[Truth], dict[str, np.
     return ask(scripted(probs), truths, even={"a"}), truths, probs
 
 
-def test_failing_dies_are_kept_in_row_order(asked: tuple[Answers, list[Truth], dict]) -> None:
+def test_failing_dies_are_kept_in_row_order(asked: Asked) -> None:
     answers, truths, probs = asked
     assert len(answers) == 3
     for n, truth in enumerate(truths):
@@ -47,7 +49,7 @@ def test_failing_dies_are_kept_in_row_order(asked: tuple[Answers, list[Truth], d
     assert answers.groups.tolist() == [0, 1, 0]
 
 
-def test_taking_wafers_takes_their_dies(asked: tuple[Answers, list[Truth], dict]) -> None:
+def test_taking_wafers_takes_their_dies(asked: Asked) -> None:
     answers, _, _ = asked
     some = answers.take(np.array([True, False, True]))
     assert [w.wafer_id for w in some.wafers] == ["w0", "w2"]

@@ -10,6 +10,7 @@ import pytest
 from tests.ml.evaluation.conftest import TINY_EXAM
 from tests.ml.scripted import scripted
 from tests.ml.small import Dies
+from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ConfigError
 from waferscope.ml.evaluation.answers import lot_of
 from waferscope.ml.evaluation.exam import (
@@ -20,6 +21,7 @@ from waferscope.ml.evaluation.exam import (
     open_real,
     steady_wafers,
 )
+from waferscope.ml.truth import Truth
 
 
 def test_without_data_generated_wafers_alone_are_asked_about() -> None:
@@ -65,7 +67,7 @@ def test_mixtures_of_a_half_are_composed_of_its_wafers_alone(
     real = open_real(small_data)
     donors: list[set[str]] = []
 
-    def composed(wafers: list, _: int, count: int) -> list:
+    def composed(wafers: list[WaferMap], _: int, count: int) -> list[Truth]:
         donors.append({lot_of(w) for w in wafers})
         return list(real.checked[:count])
 

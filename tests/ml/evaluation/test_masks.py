@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def answers_to(*made: tuple[Truth, Probs]) -> Answers:
     return ask(scripted({t.wafer.wafer_id: p for t, p in made}), [t for t, _ in made])
 
 
-def figures(answers: Answers) -> dict:
+def figures(answers: Answers) -> dict[str, Any]:
     marked = mark(answers, HALF, DEFAULT_TAXONOMY)
     return figures_of(mask_figures(count_dies(answers, marked), CLASSES))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def test_marks_are_at_the_die_iou_of_the_classes_present(small_report: Report) -
     for container, key in zip(
         axes.containers, ("synthetic", "synthetic_large", "composed", "hand_checked"), strict=True
     ):
-        line = container.lines[0]
+        line = cast(Any, container).lines[0]
         x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         drawn = {names[round(at)]: value for at, value in zip(x, y, strict=True)}
         classes = small_report[key]["classes"]

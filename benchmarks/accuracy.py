@@ -1,0 +1,99 @@
+"""How accurate the released model is, and by how much it is ahead of a plain classifier.
+
+The model is measured as `waferscope evaluate --all` does. Beside it a peer is trained on the same
+split, the usual published recipe (`waferscope.ml.peer`), and both are compared on WM-811K val,
+paired by bootstrap over lots. See benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.errors import WaferScopeError
+from waferscope.ml.corpus import REAL_FILE
+from waferscope.ml.evaluate import measure
+from waferscope.ml.evaluation.answers import lot_of, number_groups
+from waferscope.ml.evaluation.exam import FULL, QUICK, RealSets, open_real
+from waferscope.ml.evaluation.figure import Tally, figures_of, tally
+from waferscope.ml.evaluation.report_files import write_report
+from waferscope.ml.metrics import count_single, macro_f1, recall
+from waferscope.ml.peer import PeerConfig, peer_probs, single_labels, train_peer
+from waferscope.ml.train import keep_memory
+from waferscope.ml.truth import labelled
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+DATA: Final = ROOT.parent / "shared" / "data"
+RUNS: Final = ROOT / "runs" / "peer"
+NAME: Final = "A plain ResNet-18 on maps resized to 64x64 (10 epochs, 8 symmetries)"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the peer, measure both, write the report; return the exit code."""
+    options = _options(arguments)
+    keep_memory()
+    torch.set_num_threads(options.threads)
+    exam = QUICK if options.quick else FULL
+    try:
+        print("training the peer, or going on with it")
+        wafers = labelled(options.data / REAL_FILE.format(split="train"))
+        checkpoint = train_peer(wafers, options.peer, PeerConfig(epochs=options.epochs))
+        if options.peer_only:
+            print(checkpoint)
+            return 0
+        real = open_real(options.data, exam.lots)
+        report, tree = measure(options.model, real, exam, print)
+        report["peer"] = compare(checkpoint, real, tree["wm811k"]["macro_f1"])
+    except WaferScopeError as error:
+        print(f"benchmark stopped: {error}", file=sys.stderr)
+        return 2
+    print(write_report(report, options.output))
+    return 0
+
+
+def compare(checkpoint: Path, real: RealSets, ours: Tally) -> dict[str, Any]:
+    """Return the peer's macro-F1 and recall on WM-811K val, and how much more ours has."""
+    wafers = real.wm811k
+    labels = len(DEFAULT_TAXONOMY.patterns)
+    found, truth = (
+        np.where(side == labels, -1, side)
+        for side in (peer_probs(checkpoint, wafers).argmax(axis=1), single_labels(wafers))
+    )
+    counts = count_single(found, truth, labels)
+    groups = number_groups([lot_of(w) for w in wafers])
+    names = [*DEFAULT_TAXONOMY.patterns, "none"]
+    theirs = tally(counts, groups, macro_f1)
+    return {
+        "name": NAME,
+        "gain": ours.against(theirs),
+        **figures_of(
+            {
+                "macro_f1": theirs,
+                "recall": {n: tally(counts[:, k], groups, recall) for k, n in enumerate(names)},
+            }
+        ),
+    }
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, help="model file; the released one if left out")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of real wafers")
+    parser.add_argument("--peer", type=Path, default=RUNS, help="folder of the peer's checkpoint")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of the peer")
+    parser.add_argument("--threads", type=int, default=2, help="processors for the peer")
+    parser.add_argument("--output", type=Path, default=ROOT / "out" / "accuracy")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the wafers")
+    parser.add_argument("--peer-only", action="store_true", help="train the peer, measure nothing")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
