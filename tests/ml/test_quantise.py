@@ -14,8 +14,15 @@ from tests.ml.small import pooled_iou
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
 from waferscope.infer.batching import canvas_shape
+from waferscope.infer.model_file import find_model
 from waferscope.ml.export import read_metadata
-from waferscope.ml.quantise import QuantConfig, WaferFeeds, float_nodes, quantise
+from waferscope.ml.quantise import (
+    QuantConfig,
+    WaferFeeds,
+    float_nodes,
+    pool_before_rounding,
+    quantise,
+)
 
 INT16_MOST = 2**15 - 1
 UINT8_MOST = 2**8 - 1
@@ -83,9 +90,21 @@ def int8_weights(graph: onnx.GraphProto) -> list[npt.NDArray[np.int8]]:
     return [stored[made[conv.input[1]].input[0]] for conv in convs]
 
 
-def test_two_products_never_leave_16_bits(graph: onnx.GraphProto) -> None:
-    """The worst case of processors without VNNI: 255 * w1 + 255 * w2, in every output channel."""
-    weights = int8_weights(graph)
+@pytest.fixture(params=["tiny", "released"])
+def shipped(request: pytest.FixtureRequest, int8_file: Path) -> onnx.GraphProto:
+    """The graph of a tiny model, and that of the released one."""
+    path = int8_file if request.param == "tiny" else find_model()
+    return onnx.load(str(path)).graph
+
+
+def test_two_products_never_leave_16_bits(shipped: onnx.GraphProto) -> None:
+    """The worst case of processors without VNNI: 255 * w1 + 255 * w2, in every output channel.
+
+    Whichever two weights a kernel pairs, and whatever bytes it meets, no sum saturates: so the
+    answers are those of processors that add up in 32 bits.
+    """
+    weights = int8_weights(shipped)
+    assert len(weights) > 25
     for weight in weights:
         assert weight.dtype == np.int8
         assert -64 <= int(weight.min()) <= int(weight.max()) <= 64
@@ -93,6 +112,54 @@ def test_two_products_never_leave_16_bits(graph: onnx.GraphProto) -> None:
         assert int((flat[:, -2:].sum(axis=1) * UINT8_MOST).max()) <= INT16_MOST
     assert max(int(np.abs(w.astype(int)).max()) for w in weights) == 64
     assert UINT8_MOST * 2 * 127 > INT16_MOST  # what full-range weights would do
+
+
+def test_activations_are_unsigned_bytes(shipped: onnx.GraphProto) -> None:
+    stored = {t.name: numpy_helper.to_array(t) for t in shipped.initializer}
+    zeros = [stored[n.input[2]] for n in shipped.node if n.op_type == "QuantizeLinear"]
+    assert len(zeros) > 25
+    assert {str(zero.dtype) for zero in zeros} == {"uint8"}
+
+
+def test_what_is_joined_has_one_range(graph: onnx.GraphProto) -> None:
+    stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    made = makers(graph)
+    readers = {name: node for node in graph.node for name in node.input}
+    joins = [
+        node
+        for node in graph.node
+        if node.op_type == "Concat" and node.output[0] in readers and len(node.input) == 2
+        if readers[node.output[0]].op_type == "QuantizeLinear"
+    ]
+    scales = [
+        [float(stored[made[name].input[1]]) for name in join.input]
+        + [float(stored[readers[join.output[0]].input[1]])]
+        for join in joins
+    ]
+    assert sum(len(set(shared)) == 1 for shared in scales) == 5  # the decoder's
+    assert len(joins) == 6  # and that of the pattern head, which joins probabilities
+
+
+def test_pooling_before_rounding_changes_nothing(
+    fp32_file: Path,
+    int8_file: Path,
+    wafers: list[WaferMap],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("waferscope.ml.quantise.pool_before_rounding", lambda graph: None)
+    after = quantise(fp32_file, tmp_path / "after.onnx", wafers)
+    graphs = [onnx.load(str(path)).graph for path in (after, int8_file)]
+    sources = [
+        makers(g)[next(n for n in g.node if n.op_type == "MaxPool").input[0]].op_type
+        for g in graphs
+    ]
+    assert sources == ["DequantizeLinear", "Relu"]
+    pool_before_rounding(graphs[0])
+    assert graphs[0].node == graphs[1].node
+    one, other = (load_predictor(path, threads=1).predict(wafers) for path in (after, int8_file))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a.probs, b.probs)
 
 
 def test_scales_are_per_channel(graph: onnx.GraphProto) -> None:
@@ -105,7 +172,8 @@ def test_scales_are_per_channel(graph: onnx.GraphProto) -> None:
 
 def test_the_file_keeps_the_contract_and_says_what_it_is(fp32_file: Path, int8_file: Path) -> None:
     info = load_predictor(int8_file, threads=1).model
-    assert info.quantisation == "int8 QDQ per channel (Conv, Add, Resize, Concat), 7-bit weights"
+    kinds = "Conv, Relu, MaxPool, Add, Concat"
+    assert info.quantisation == f"int8 QDQ per channel ({kinds}), 7-bit weights"
     one, other = read_metadata(fp32_file), read_metadata(int8_file)
     assert {k: v for k, v in one.items() if k != "quantisation"} == {
         k: v for k, v in other.items() if k != "quantisation"

@@ -12,24 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 import onnx
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData, create_calibrator
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer.batching import plan_batches, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.ml.export import read_metadata, write_metadata
+from waferscope.ml.rewrite import double_by_gathering
 
-QUANTISED: Final = ("Conv", "Add", "Resize", "Concat")
-"""Operators that run in int8; coordinates, ``fold``, pooling and the heads stay in floats."""
+QUANTISED: Final = ("Conv", "Relu", "MaxPool", "Add", "Concat", "Transpose", "Gather")
+"""Operators that run in int8; coordinates, ``fold``, averages and the heads stay in floats.
+
+A Relu goes into the zero point of what it clips; quantised on both sides it cost a pass each.
+"""
+MOVES: Final = ("Transpose", "Gather")
+"""Operators that hand values on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class QuantConfig:
 
     operators: tuple[str, ...] = QUANTISED
     reduce_range: bool = True
+
+    @property
+    def label(self) -> str:
+        """What the file says of itself."""
+        kinds = [name for name in self.operators if name not in MOVES]
+        bits = 7 if self.reduce_range else 8
+        return f"int8 QDQ per channel ({', '.join(kinds)}), {bits}-bit weights"
 
 
 class WaferFeeds(CalibrationDataReader):  # type: ignore[misc]
@@ -66,37 +76,100 @@ def quantise(
     """Write the int8 file of an fp32 one, its ranges measured on ``wafers``; return its path."""
     config = config or QuantConfig()
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        graph = onnx.load(str(prepared)).graph
-        quantize_static(
-            str(prepared),
-            str(target),
-            WaferFeeds(wafers),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(config.operators),
-            per_channel=True,
-            reduce_range=config.reduce_range,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=float_nodes(graph),
-            calibrate_method=CalibrationMethod.MinMax,
-            extra_options={"CalibMovingAverage": True},
-        )
+        rewritten, prepared = (Path(folder) / name for name in ("rewritten.onnx", "prepared.onnx"))
+        onnx.save(double_by_gathering(onnx.load(str(source))), str(rewritten))
+        quant_pre_process(str(rewritten), str(prepared), skip_symbolic_shape=True)
+        ranges = measure_ranges(prepared, wafers, config)
+        quantizer = _quantizer(onnx.load(str(prepared)), ranges, config)
+        quantizer.quantize_model()
+        quantizer.model.save_model_to_file(str(target))
     facts: Mapping[str, Any] = read_metadata(source)
     model = onnx.load(str(target))
-    bits = 7 if config.reduce_range else 8
-    label = f"int8 QDQ per channel ({', '.join(config.operators)}), {bits}-bit weights"
-    write_metadata(model, {**facts, "quantisation": label})
+    pool_before_rounding(model.graph)
+    write_metadata(model, {**facts, "quantisation": config.label})
     onnx.save(model, str(target))
     return target
 
 
-def float_nodes(graph: onnx.GraphProto) -> list[str]:
-    """Return the nodes to leave in fp32: those that no convolution comes before.
+def measure_ranges(path: Path, wafers: Sequence[WaferMap], config: QuantConfig) -> TensorsData:
+    """Return the range of every tensor to quantise, averaged over batches; joins are aligned."""
+    with tempfile.TemporaryDirectory() as folder:
+        calibrator = create_calibrator(
+            path,
+            list(config.operators),
+            augmented_model_path=str(Path(folder) / "augmented.onnx"),
+            calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"moving_average": True},
+        )
+        calibrator.collect_data(WaferFeeds(wafers))
+        ranges = calibrator.compute_data()
+    if "Concat" in config.operators:
+        align_joins(onnx.load(str(path)).graph, ranges)
+    return ranges
 
-    They are the encoding of the dies and the two convolutions that read it: radius, pitch and
-    fold lose too much in 8 bits.
+
+def align_joins(graph: onnx.GraphProto, ranges: TensorsData) -> None:
+    """Give what a Concat joins, and what it gives, one range: it then copies bytes.
+
+    Nothing is lost: the narrower input would be rounded to the wider range in the Concat. Inputs
+    that may be negative or have other readers keep theirs.
+    """
+    makers = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        if node.op_type != "Concat" or node.output[0] not in ranges:
+            continue
+        chains = [_moved(name, makers) for name in node.input]
+        made = [makers.get(chain[-1]) for chain in chains]
+        if any(one is None or one.op_type != "Relu" for one in made):
+            continue
+        highest = max(np.max(ranges[chain[-1]].highest) for chain in chains)
+        shared = TensorData(lowest=np.float32(0.0), highest=np.float32(highest))
+        for name in (node.output[0], *(name for chain in chains for name in chain)):
+            if name in ranges:
+                ranges[name] = shared
+
+
+def _moved(name: str, makers: Mapping[str, onnx.NodeProto]) -> list[str]:
+    """Return a tensor and those that it is a rearranged copy of, the first one last."""
+    chain = [name]
+    while (maker := makers.get(chain[-1])) is not None and maker.op_type in MOVES:
+        chain.append(maker.input[0])
+    return chain
+
+
+def _quantizer(model: onnx.ModelProto, ranges: TensorsData, config: QuantConfig) -> QDQQuantizer:
+    return QDQQuantizer(
+        model,
+        per_channel=True,
+        reduce_range=config.reduce_range,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=ranges,
+        nodes_to_quantize=[],
+        nodes_to_exclude=float_nodes(model.graph),
+        op_types_to_quantize=list(config.operators),
+        extra_options={},
+    )
+
+
+def pool_before_rounding(graph: onnx.GraphProto) -> None:
+    """Let the stem's pooling read what its convolution gives, not the rounded copy of it.
+
+    The largest of rounded values is the rounded largest, so nothing changes but the time: 8.7 ms
+    on bytes, 0.7 on floats in the layout of the convolution before it (320 x 320, 1 thread).
+    """
+    makers = {output: node for node in graph.node for output in node.output}
+    for node in graph.node:
+        dequantised = makers.get(node.input[0]) if node.op_type == "MaxPool" else None
+        if dequantised is not None and dequantised.op_type == "DequantizeLinear":
+            node.input[0] = makers[dequantised.input[0]].input[0]
+
+
+def float_nodes(graph: onnx.GraphProto) -> list[str]:
+    """Return the nodes to leave in fp32: the encoding of the dies and what reads it alone.
+
+    The two convolutions that read it are among them: radius, pitch and density lose too much in
+    8 bits (it doubled the dies whose masks change), and what pools and clips their answers.
     """
     makers = {output: node for node in graph.node for output in node.output}
     features: set[str] = set()
