@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 import pytest
@@ -21,7 +23,7 @@ def exported(fp32_file: Path) -> onnx.ModelProto:
     return onnx.load(str(fp32_file))
 
 
-def run(model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+def run(model: onnx.ModelProto, feed: dict[str, Any]) -> list[npt.NDArray[np.float32]]:
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return [np.asarray(one) for one in session.run(list(OUTPUTS), feed)]
 
