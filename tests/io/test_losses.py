@@ -81,3 +81,8 @@ def test_every_writer_can_be_asked(name: str) -> None:
 def test_without_a_reader_all_but_the_map_is_lost() -> None:
     found = find_losses([FULL], writer_for("a.npz"), {})
     assert set(found) == set(_PARTS) - {"map"}
+
+
+def test_a_pixel_per_die_is_read_back_as_a_picture() -> None:
+    bins = {part for part in _PARTS if "bins" in part}
+    assert set(lost("dies_png", FULL)) == bins

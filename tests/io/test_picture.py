@@ -15,7 +15,7 @@ from tests.hand_made import build_prediction
 from tests.io.pictures import PALETTES, disc, draw, file_of, resize
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
-from waferscope.io import read, sniff
+from waferscope.io import read, sniff, write
 from waferscope.io.image import draw_overlay
 from waferscope.io.picture import _is_blocky
 
@@ -258,3 +258,15 @@ def test_cells_smaller_than_dies_are_refused() -> None:
     cells = np.kron(disc(12, 12, fails=0.4), np.ones((4, 4), np.uint8)).astype(np.uint8)
     assert _is_blocky(cells)
     assert not _is_blocky(disc(48, 48, fails=0.4))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pictures_for_people_are_refused_or_right(tmp_path: Path, seed: int) -> None:
+    """They have a title, a legend and a rim, of which no part is a die."""
+    wafer = WaferMap(disc(43, 42, fails=0.05, seed=seed), wafer_id="W7", lot_id="LOT")
+    (path,) = write(wafer, tmp_path / "map.png", "png")
+    try:
+        (found,) = read(path)
+    except FormatError:
+        return
+    assert np.array_equal(found.dies, wafer.dies)

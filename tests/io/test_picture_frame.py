@@ -7,7 +7,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.io.pictures import disc
-from waferscope.io.picture_frame import extent, find_background, strip_frame
+from waferscope.io.picture_frame import (
+    extent,
+    find_background,
+    is_beside,
+    is_one_piece,
+    strip_frame,
+)
 
 PAPER, MAP, LINE = 9, 0, 7
 
@@ -58,3 +64,15 @@ def test_backgrounds_and_boxes() -> None:
     assert find_background(np.full((2, 2), 3, np.uint8)) == 3
     assert extent(np.zeros((3, 3), bool)) == (slice(None), slice(None))
     assert extent(np.eye(4, dtype=bool)[1:]) == (slice(0, 3), slice(1, 4))
+
+
+def test_what_lies_beside_a_map_is_none_of_its_dies() -> None:
+    map_ = np.pad(disc(15, 15) > 0, 6)
+    assert not is_beside(map_)
+    near, title = map_.copy(), map_.copy()
+    near[6, 6] = True  # an island in the corner of the map's own box
+    title[1, 3:9] = True
+    assert not is_beside(near)
+    assert is_beside(title)
+    assert is_one_piece(map_)
+    assert not is_one_piece(title)

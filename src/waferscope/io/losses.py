@@ -59,14 +59,16 @@ def find_losses(
     """Return what a format of wafers loses, and how many of the wafers have it.
 
     A sample is written and read back: the first wafers, and the first that has each part. A
-    format without a reader of its name, and a picture that cannot be read back, lose all but the
-    map.
+    format without a reader of its name or suffix, and a picture that cannot be read back, lose
+    all but the map.
     """
     having = {part: [w for w in wafers if _is_there(get(w))] for part, get in _PARTS.items()}
     few = _SAMPLE if writer.join is not None else _PICTURES
     chosen = [*wafers[:few], *(found[0] for found in having.values() if found)]
     sample = {id(wafer): wafer for wafer in chosen}.values()
-    reader = readers.get(writer.name)
+    reader = readers.get(writer.name) or next(
+        (row for row in readers.values() if writer.extensions[0].endswith(row.extensions)), None
+    )
     lost: set[str] = set()
     for wafer in sample:
         back = None if reader is None else _back(wafer, writer, reader)

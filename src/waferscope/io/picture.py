@@ -28,7 +28,13 @@ from waferscope.io.picture_file import (
     decode_pictures,
     number_colors,
 )
-from waferscope.io.picture_frame import extent, find_background, strip_frame
+from waferscope.io.picture_frame import (
+    extent,
+    find_background,
+    is_beside,
+    is_one_piece,
+    strip_frame,
+)
 from waferscope.io.picture_lattice import Axis, find_axis
 from waferscope.io.picture_smooth import shrink_smooth
 from waferscope.io.picture_states import Meaning, color_name, read_colors
@@ -167,6 +173,8 @@ def _meaning(picture: Picture, cells: Grid, name: str, found: bool) -> tuple[Mea
     cells = cells[extent(cells != background)]
     if found and _is_blocky(cells):
         raise _no_map(name, "cells that make up larger ones, so no certain pitch")
+    if found and is_beside(cells != background):
+        raise _no_map(name, "several pieces, such as a map beside a title, axes or a legend")
     if (problem := _not_round(cells != background, found)) is not None:
         raise _no_map(name, problem)
     numbers, counts = np.unique(cells[cells != background], return_counts=True)
@@ -192,7 +200,7 @@ def _not_round(dies: npt.NDArray[np.bool_], found: bool) -> str | None:
     inside, outside = dies[rho <= _INNER], dies[rho > _OUTER]
     if inside.mean() < 0.7 or (outside.size and outside.mean() > 0.3):
         return "cells that do not fill a disc and leave its corners free"
-    if not found and min(rows, cols) > _PIXEL_DIES and not _one_piece(dies):
+    if not found and min(rows, cols) > _PIXEL_DIES and not is_one_piece(dies):
         return "several pieces, such as a map beside a title, axes or a legend"
     return None
 
@@ -209,14 +217,6 @@ def _is_blocky(cells: Grid) -> bool:
         if min(shares) >= _ONE_PHASE:
             return True
     return False
-
-
-def _one_piece(dies: npt.NDArray[np.bool_]) -> bool:
-    import cv2
-
-    _, _, stats, _ = cv2.connectedComponentsWithStats(dies.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return bool(areas.max() >= 0.995 * areas.sum())
 
 
 def _bins(picture: Picture, cells: Grid, meaning: Meaning) -> Bins | None:

@@ -46,6 +46,29 @@ def extent(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
 
 
+def is_beside(dies: npt.NDArray[np.bool_]) -> bool:
+    """Tell cells outside the box around the largest piece, and not next to it: no dies of it."""
+    import cv2
+
+    count, _, stats, _ = cv2.connectedComponentsWithStats(dies.astype(np.uint8), connectivity=8)
+    if count < 3:
+        return False
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    left, top, wide, tall, _ = (int(part) for part in stats[largest])
+    rest = dies.copy()
+    rest[max(0, top - 1) : top + tall + 1, max(0, left - 1) : left + wide + 1] = False
+    return bool(rest.any())
+
+
+def is_one_piece(dies: npt.NDArray[np.bool_]) -> bool:
+    """Tell cells that hang together but for a few."""
+    import cv2
+
+    _, _, stats, _ = cv2.connectedComponentsWithStats(dies.astype(np.uint8), connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return bool(areas.max() >= 0.995 * areas.sum())
+
+
 def _cut(labels: Labels) -> Labels:
     paper = find_background(labels)
     if paper is None:
