@@ -62,6 +62,31 @@ def refined(data: Path | None) -> TrainConfig:
     )
 
 
+def widened(data: Path | None) -> TrainConfig:
+    """Go on with `refined` on larger grids: one of 120 dies a side counts as sixteen of 30."""
+    buckets = (
+        Bucket(32, 64, 0.28, 0.24, Mix(synth=0.4, real=0.4, composed=0.2)),
+        Bucket(64, 32, 0.46, 0.44, Mix(synth=0.46, real=0.12, mixed=0.3, composed=0.12)),
+        Bucket(96, 14, 0.10, 0.12, Mix(synth=0.75, real=0.17, composed=0.08)),
+        Bucket(128, 8, 0.13, 0.16, Mix(synth=0.85, real=0.12, composed=0.03)),
+        Bucket(160, 5, 0.03, 0.04, Mix(synth=0.8, real=0.2)),
+    )
+    return TrainConfig(
+        name="widened",
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=1750,
+        round_steps=100,
+        validate_rounds=9,
+        learning_rate=5.0e-4,
+        warmup_steps=50,
+        ema_decay=0.995,
+        seed=2,
+        threads=1,
+        start_from=Path("runs/refined/last.ckpt"),
+    )
+
+
 def quick(data: Path | None) -> TrainConfig:
     """ResNet-18, ten minutes on two cores: for trying an idea."""
     buckets = (
@@ -196,6 +221,7 @@ def adapt(data: Path | None) -> TrainConfig:
 RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "released": released,
     "refined": refined,
+    "widened": widened,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,
