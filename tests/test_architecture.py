@@ -36,9 +36,11 @@ UNMIRRORED_FOLDERS = {"migrations", "versions"}
 # Test files without a source file of their own, and what they are about.
 HOUSE_TESTS = {
     "test_architecture.py": "the rules",
+    "test_contract.py": "the whole OpenAPI document against broken requests",
     "test_demo.py": "the demo lot",
     "test_docs.py": "the documents",
     "test_hostile.py": "every reader against broken files",
+    "test_roles.py": "every route for every role",
 }
 
 # Spelled in halves, so that this page does not break its own rules. A loop may count `now`.
