@@ -39,9 +39,9 @@ def test_plan_takes_each_wafer_once_and_in_order(wafers: list[tuple[int, int]]) 
 
 
 def test_batch_sizes_follow_the_cells() -> None:
-    assert len(plan_batches([(64, 64)] * 28)) == 1
-    assert len(plan_batches([(64, 64)] * 29)) == 2
-    assert len(plan_batches([(256, 256)] * 3)) == 3
+    assert len(plan_batches([(64, 64)] * 8)) == 1
+    assert len(plan_batches([(64, 64)] * 9)) == 2
+    assert len(plan_batches([(160, 160)] * 3)) == 3
     assert plan_batches([]) == []
 
 
