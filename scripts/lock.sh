@@ -8,9 +8,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python="${1:-python3}"
-torch="torch==2.13.0" # the one version held by hand: the newest that has a CPU-only build here
+torch="torch==2.13.0" # held by hand: the newest that has a CPU-only build here
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
+# Held by hand too, so that no later step changes what an earlier one locked.
+cat >"$work/held_by_hand" <<'HELD'
+python-dateutil<3 # botocore, under moto in dev, wants it; dbos, in serve, takes either
+HELD
 
 clean() { # a new environment, without setuptools: it is locked only if a package asks for it
     "$python" -m venv --clear "$work/venv"
@@ -28,7 +32,7 @@ frozen() {
 lock() { # name, what it holds, the lock it builds on, pip arguments
     local name="$1" holds="$2" after="$3"
     shift 3
-    "$pip" install --quiet --quiet "$@"
+    "$pip" install --quiet --quiet --constraint "$work/held_by_hand" "$@"
     frozen >"$work/now"
     {
         echo "# $holds"
@@ -54,6 +58,11 @@ fi
 lock train "What the train extra adds to that: torch, Lightning, MLflow with a local SQLite store." serve ".[serve,train]" "$torch"
 lock dev "What the checks add to that: pytest, ruff, mypy, import-linter, servers to test against." train ".[serve,train,dev]" "$torch"
 lock fuzz "What \`make fuzz\` adds to that: atheris." dev ".[serve,train,dev,fuzz]" "$torch"
+twice="$(cat requirements/{base,serve,train,dev,fuzz}.lock | sed -nE 's/==.*//p' | sort | uniq -d)"
+if [ -n "$twice" ]; then
+    echo "A later step changed what an earlier one locked: $twice. Hold it above." >&2
+    exit 1
+fi
 cp "$work/now" "$work/held"
 clean
 lock build "What builds the package itself; installed beside the base." "" \

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from waferscope.service.db import Records, translated
@@ -50,13 +51,12 @@ class JobQueue:
 
     @cached_property
     def _client(self) -> DBOSClient:
-        return DBOSClient(
-            system_database_engine=self._records.write_engine,
-            serializer=DBOSPortableJSONSerializer(),
-            application_name=APPLICATION,
-            lazy=True,
-            retry_connection_errors=False,  # a request is to be told, not kept waiting
-        )
+        return _open_client(self._records.write_engine)
+
+    @cached_property
+    def _onlooker(self) -> DBOSClient:
+        """A client that only looks: on SQLite it does not wait for whoever writes."""
+        return _open_client(self._records.engine)
 
     def ask(self, session: Session, job: Job) -> str:
         """Ask for a job; it begins after the commit, or not at all. Return its id."""
@@ -81,12 +81,23 @@ class JobQueue:
     def state(self, job_id: str) -> str | None:
         """Return ENQUEUED, PENDING, SUCCESS, ERROR, CANCELLED or the like; None if not known."""
         with translated():
-            found = self._client.list_workflows(
+            found = self._onlooker.list_workflows(
                 workflow_ids=[job_id], load_input=False, load_output=False
             )
         return found[0].status if found else None
 
     def close(self) -> None:
         """Let go of the client; its connections are those of the records."""
-        if "_client" in self.__dict__:
-            self._client.destroy()
+        for name in ("_client", "_onlooker"):
+            if name in self.__dict__:
+                self.__dict__[name].destroy()
+
+
+def _open_client(engine: Engine) -> DBOSClient:
+    return DBOSClient(
+        system_database_engine=engine,
+        serializer=DBOSPortableJSONSerializer(),
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,  # a request is to be told, not kept waiting
+    )
