@@ -25,6 +25,7 @@ from waferscope.infer.batching import canvas_shape
 from waferscope.ml.calibrate import PatternScores, fit_patterns
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import REAL_FILE
+from waferscope.ml.encoder import Depth
 from waferscope.ml.recipes import build_recipe
 from waferscope.ml.torch_session import torch_predictor
 from waferscope.ml.train import load_network, train
@@ -52,7 +53,7 @@ class Run:
     arm: str
     fraction: float
     seed: int
-    depth: int = 18
+    depth: Depth = 18
 
     @property
     def name(self) -> str:
@@ -68,7 +69,7 @@ class Run:
         return replace(config, selection=selection, model=model, seed=self.seed, steps=steps)
 
 
-def plan(fractions: Sequence[float], seeds: int, depth: int) -> Iterator[Run]:
+def plan(fractions: Sequence[float], seeds: int, depth: Depth) -> Iterator[Run]:
     """Yield the runs, both arms of a fraction and seed together, the first seed first."""
     for seed in range(seeds):
         for fraction in fractions:
@@ -127,7 +128,8 @@ def score(predictor: Predictor, data: Path) -> dict[str, Any]:
 
 def decide(ratio: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Return the label of the largest probability over threshold [N], P (none) below 1."""
-    return np.where(ratio.max(axis=1) >= 1.0, ratio.argmax(axis=1), ratio.shape[1])
+    over = ratio.max(axis=1) >= 1.0
+    return np.asarray(np.where(over, ratio.argmax(axis=1), ratio.shape[1]), np.int64)
 
 
 def f1_scores(

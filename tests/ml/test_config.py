@@ -55,7 +55,7 @@ def test_runs_that_cannot_be_are_refused(changes: dict[str, object], words: str)
 )
 def test_pseudo_labels_that_cannot_be_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="recipe"):
-        SemiConfig(**changes)
+        SemiConfig(**changes)  # type: ignore[arg-type]
 
 
 def test_a_run_is_one_frozen_value() -> None:

@@ -39,7 +39,7 @@ def listen(task: SemiTask, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         logged[name] = float(value)
 
     monkeypatch.setattr(task, "log", one)
-    monkeypatch.setattr(task, "log_dict", lambda found: [one(k, v) for k, v in found.items()])
+    monkeypatch.setattr(task, "log_dict", logged.update)
     return logged
 
 

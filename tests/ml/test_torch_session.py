@@ -30,8 +30,8 @@ def test_dropout_that_is_on_answers_differently_every_time(
     net: WaferNet, wafers: list[WaferMap]
 ) -> None:
     predictor = torch_predictor(net)
-    same = [predictor.predict(wafers[0]).probs for _ in range(2)]
-    np.testing.assert_array_equal(*same)
+    first, again = (predictor.predict(wafers[0]).probs for _ in range(2))
+    np.testing.assert_array_equal(first, again)
     net.decoder.dropout.train()
     try:
         one, other = (predictor.predict(wafers[0]).probs for _ in range(2))
