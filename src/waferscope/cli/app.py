@@ -14,7 +14,19 @@ from typing import Annotated, Any, Final
 import typer
 
 import waferscope
-from waferscope.cli import admin, convert, data, learn, model, predict, read, report, service, synth
+from waferscope.cli import (
+    admin,
+    convert,
+    data,
+    learn,
+    model,
+    predict,
+    read,
+    report,
+    service,
+    synth,
+    weigh,
+)
 from waferscope.cli.console import say_error
 from waferscope.errors import WaferScopeError
 
@@ -37,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (read, convert, predict, report, synth, learn, service):
+for group in (read, convert, predict, report, synth, learn, weigh, service):
     app.add_typer(group.app)
 app.add_typer(model.app, name="model")
 app.add_typer(data.app, name="data")

@@ -33,33 +33,63 @@ def require_training() -> None:
 @app.command("train")
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a training recipe.")],
+    *,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the run; runs/RECIPE if left out."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of real wafers to train on besides synthetic ones.")
+        Path | None,
+        typer.Option(
+            help="Folder of real wafers to train on besides synthetic ones; for adapt, of "
+            "annotated wafers."
+        ),
     ] = None,
     start: Annotated[
         Path | None,
         typer.Option("--from", help="Checkpoint or model file whose weights the run begins with."),
     ] = None,
+    fraction: Annotated[
+        float | None, typer.Option(help="Share of the labels to use, 0 to 1, of each at least 3.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the run; the recipe's if left out.", min=0)
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the run; the recipe's if left out.", min=1)
+    ] = None,
+    leave_label: Annotated[
+        list[str] | None, typer.Option(help="Pattern that no wafer may show; may be repeated.")
+    ] = None,
+    leave_combination: Annotated[
+        list[str] | None,
+        typer.Option(help="Labels of mixtures not to use, as Center+Scratch; may be repeated."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="How far each label is believed, from waferscope weigh.")
+    ] = None,
 ) -> None:
     """Train a model after a recipe; a run that was stopped goes on where it was.
 
-    The last line printed is the path of the checkpoint.
+    docs/training.md says what the recipes do. The last line printed is the path of the checkpoint.
 
-    Example: waferscope train quick --output runs/quick
+    Example: waferscope train fixmatch --data data --fraction 0.05 --output runs/fixmatch
     """
     require_training()
-    from dataclasses import replace
-
+    from waferscope.ml.changes import Changes, change
     from waferscope.ml.recipes import build_recipe
     from waferscope.ml.train import train as run_training
 
-    config = build_recipe(recipe, data)
-    if start is not None:
-        config = replace(config, start_from=start)
+    changes = Changes(
+        fraction=fraction,
+        seed=seed,
+        steps=steps,
+        leave_labels=tuple(leave_label or ()),
+        leave_combinations=tuple(leave_combination or ()),
+        weights=weights,
+        start_from=start,
+    )
+    config = change(build_recipe(recipe, data), changes)
     folder = output if output is not None else Path("runs") / recipe
     console.print_line(str(run_training(config, folder)))
 

@@ -1,0 +1,110 @@
+"""What adapting is worth: die IoU on a new product before and after training on 50 of its wafers.
+
+The product is synthetic and unlike what models are trained on: long dies on one grid, a dense
+background, faint patterns. Its wafers are written as `waferscope synth` does and read back as
+annotated ones, and other wafers of it are scored. See benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from waferscope.cli.synthetic import write_synthetic
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.infer import Predictor, load_predictor
+from waferscope.ml.changes import Changes, change
+from waferscope.ml.recipes import build_recipe
+from waferscope.ml.torch_session import torch_predictor
+from waferscope.ml.train import load_network, train
+from waferscope.synth import SynthConfig, SynthWafer, build_wafer
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+RUNS: Final = ROOT / "runs" / "adapt"
+SHAPE: Final = (58, 26)
+ANNOTATED: Final = 50
+SCORED: Final = 300
+SEEDS: Final = (31_000_001, 31_000_002)
+PRODUCT: Final = SynthConfig(
+    clean_share=0.0,
+    density_quantiles=((0.0, 0.15), (0.5, 0.22), (1.0, 0.3)),
+    faint_probability=0.4,
+    min_contrast=0.2,
+)
+GRID: Final = np.round(np.arange(0.1, 0.91, 0.05), 2)
+
+
+def product(seed: int, count: int) -> list[SynthWafer]:
+    """Return wafers of the new product."""
+    draws = (np.random.default_rng((seed, n)) for n in range(count))
+    return [build_wafer(rng, PRODUCT, shape=SHAPE) for rng in draws]
+
+
+def answers(predictor: Predictor, wafers: Sequence[SynthWafer]) -> list[Any]:
+    """Return zone probabilities [C, rows, cols] of each wafer."""
+    maps = [w.to_wafermap(f"product-{n}") for n, w in enumerate(wafers)]
+    return [p.probs for p in predictor.predict_stream(maps)]
+
+
+def ious(probs: Sequence[Any], wafers: Sequence[SynthWafer], thresholds: Any) -> Any:
+    """Return die IoU per class [C], pooled over the wafers."""
+    both = either = np.zeros(len(DEFAULT_TAXONOMY.classes))
+    for found, wafer in zip(probs, wafers, strict=True):
+        masks = (found >= np.asarray(thresholds)[:, None, None]) & (wafer.dies == 2)
+        both = both + (masks & wafer.masks).sum(axis=(1, 2))
+        either = either + (masks | wafer.masks).sum(axis=(1, 2))
+    return both / np.maximum(either, 1)
+
+
+def best_thresholds(probs: Sequence[Any], wafers: Sequence[SynthWafer]) -> Any:
+    """Return the threshold of each class that serves the annotated wafers best."""
+    classes = len(DEFAULT_TAXONOMY.classes)
+    tried = np.array([ious(probs, wafers, [t] * classes) for t in GRID])
+    return GRID[tried.argmax(axis=0)]
+
+
+def main() -> None:
+    """Adapt, and print die IoU per class before and after."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--model", type=Path, help="model file to adapt; the released one if not given"
+    )
+    parser.add_argument("--runs", type=Path, default=RUNS)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+    annotated, scored = product(SEEDS[0], ANNOTATED), product(SEEDS[1], SCORED)
+    names = DEFAULT_TAXONOMY.class_names
+    folder = options.runs / "annotated"
+    if not folder.exists():
+        write_synthetic(annotated, folder / "product.npz", prefix="product", class_names=names)
+    config = build_recipe("adapt", folder)
+    config = change(config, Changes(steps=options.steps, start_from=options.model))
+    config = replace(config, threads=options.threads)
+    before = load_predictor(options.model, threads=options.threads)
+    began = time.perf_counter(), time.process_time()
+    net, _ = load_network(train(config, options.runs / "run"))
+    spent = time.perf_counter() - began[0], time.process_time() - began[1]
+    rows: dict[str, tuple[Predictor, Any]] = {"as shipped": (before, before.model.mask_thresholds)}
+    rows |= {"its thresholds fitted": (before, None), "adapted": (torch_predictor(net), None)}
+    report: dict[str, Any] = {"wall_s": spent[0], "cpu_s": spent[1], "steps": config.steps}
+    for name, (predictor, fixed) in rows.items():
+        own = answers(predictor, annotated) if fixed is None else []
+        thresholds = best_thresholds(own, annotated) if fixed is None else fixed
+        found = ious(answers(predictor, scored), scored, thresholds)
+        report[name] = {"mean": float(found.mean())} | dict(zip(names, found.tolist(), strict=True))
+        cells = " ".join(f"{n} {v:.3f}" for n, v in report[name].items())
+        print(f"{name}: {cells}", flush=True)
+    print(f"{config.steps} steps, {spent[0]:.0f} s by the clock, {spent[1]:.0f} s of the processor")
+    (options.runs / "report.json").write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
