@@ -54,8 +54,15 @@ def insert_wafer(
             lot_id=lot_id,
             user_id=user_id,
             content=digest,
-            blob=f"wafers/{digest[:2]}/{digest}",
-            **{"rows": 10, "cols": 10, "dies": 76, "fails": 7, "yield_share": 0.9} | columns,
+            **{
+                "blob": f"wafers/{digest[:2]}/{digest}",
+                "rows": 10,
+                "cols": 10,
+                "dies": 76,
+                "fails": 7,
+                "yield_share": 0.9,
+            }
+            | columns,
             notes=[],
         )
     )

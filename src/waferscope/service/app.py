@@ -19,6 +19,7 @@ from waferscope.service.flags import routes as flags
 from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
 from waferscope.service.keys import routes as keys
+from waferscope.service.lots import routes as lots
 from waferscope.service.middleware import BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
@@ -34,7 +35,7 @@ from waferscope.service.webhooks import routes as webhooks
 
 NOUNS: Final = (
     *(auth, users, keys, audit, webhooks, health),
-    *(uploads, wafers, retention, predictions, batches, similar, causes, flags, trends),
+    *(uploads, wafers, lots, retention, predictions, batches, similar, causes, flags, trends),
 )
 """The nouns of the API; a new one is one more name here."""
 

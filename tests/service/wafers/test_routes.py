@@ -21,7 +21,7 @@ from waferscope.service.parts import Parts
 
 
 def upload(client: TestClient, data: bytes) -> list[str]:
-    asked = {"file_name": "lot.stdf", "predict": False}
+    asked = {"file_name": "lot.stdf", "predict": "false"}
     answer = client.post("/uploads", content=data, params=asked)
     assert answer.status_code == 201, answer.text
     return [wafer["id"] for wafer in answer.json()["wafers"]]
@@ -88,11 +88,12 @@ def test_filters_agree_together(people: People, house: Parts) -> None:
     )
     add_wafer(house, user, lot="A3", product="P2", step="probe")
     one = people("viewer")
-    for asked in (
+    filters: tuple[dict[str, Any], ...] = (
         {"product": "P1", "step": "probe"},
         {"product": "P1", "label": "Scratch"},
         {"text": "a2", "product": "P1"},
-    ):
+    )
+    for asked in filters:
         assert [wafer["id"] for wafer in every_page(one, **asked)] == [both]
     assert every_page(one, product="P2", label="Scratch") == []
 

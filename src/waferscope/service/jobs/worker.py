@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import structlog
@@ -15,6 +15,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from waferscope.errors import UnavailableError
 from waferscope.service.jobs import store
 from waferscope.service.jobs.catalogue import JOBS
+from waferscope.service.jobs.retain import ask_for
 from waferscope.service.jobs.steps import GATE, move_in
 from waferscope.service.migrate import require_newest
 from waferscope.service.parts import Parts
@@ -53,8 +54,10 @@ def work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
     _launch(house, badge)
     _log.info("worker started", worker=badge.name)
     since = now()
+    day: date | None = None
     while True:
         _beat(house, badge, since)
+        day = _daily(house, day)
         if stop.wait(BEAT_S):
             break
     calm = GATE.close(house.settings.shutdown_seconds)
@@ -103,6 +106,19 @@ def _beat(house: Parts, badge: Badge, since: datetime) -> None:
         DBOS._recover_pending_workflows(lost)
         with house.records.writing() as session:
             store.forget_workers(session, lost)
+
+
+def _daily(house: Parts, last: date | None) -> date | None:
+    """Ask for what is done once a day; return the day for which it has been asked."""
+    today = now().date()
+    if today == last:
+        return last
+    try:
+        ask_for(house, today)
+    except UnavailableError as error:
+        _log.warning("the database is out of reach", cause=str(error))
+        return last
+    return today
 
 
 def _lives(pid: int) -> bool:

@@ -1,0 +1,1 @@
+"""Lots: what their wafers add up to."""
