@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, make_url, select, update
 
 from tests.service.conftest import Person, add_person
+from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program, working
 from tests.service.stored import make_wafer, store_wafers
 from waferscope.errors import ModelError, UnavailableError
@@ -24,6 +26,7 @@ from waferscope.service.tables import Batch, BatchItem, Delivery, Prediction, Wa
 from waferscope.service.tables.row import now
 
 MANY = 2_000
+OUTAGE_S = 10
 
 
 @pytest.fixture
@@ -222,3 +225,28 @@ def test_priority_comes_before_age(
     began = [batch_of(house, one).started_at for one in ordered]
     assert all(began)
     assert began[2] == min(began, key=str)
+
+
+@pytest.mark.parametrize("backend", ["servers"], indirect=True)
+def test_a_batch_goes_on_after_ten_seconds_without_a_database(
+    house: Parts, settings: Settings, person: Person
+) -> None:
+    ids = store_wafers(house, person.id, [make_wafer(seed, 12) for seed in range(600)])
+    batch_id = order(house, person, ids, formats=["csv"])
+    url = make_url(settings.records_url)
+    with gateway(url.port or 0) as way:
+        roundabout = url.set(port=way.port).render_as_string(hide_password=False)
+        far = settings.model_copy(update={"records_url": roundabout})
+        with program(far, "work", "--name", "w1") as worker:
+            eventually(functools.partial(has_done, house, batch_id, 64), 300)
+            way.cut()
+            done = batch_of(house, batch_id).done
+            assert done < len(ids)
+            time.sleep(OUTAGE_S)
+            assert batch_of(house, batch_id).done <= done + job.WAFERS_PER_STEP
+            assert worker.poll() is None
+            way.mend()
+            eventually(lambda: batch_of(house, batch_id).state not in store.OPEN, 300)
+    batch = batch_of(house, batch_id)
+    assert (batch.state, batch.done, batch.failed) == (store.DONE, len(ids), 0), batch.error
+    assert count(house, Prediction.id) == len(ids)

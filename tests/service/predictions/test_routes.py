@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 
-from tests.service.conftest import People
+from tests.service.conftest import People, add_person
+from tests.service.gateway import gateway
 from tests.service.stored import make_wafer, store_wafers
+from waferscope.errors import UnavailableError
 from waferscope.infer import Predictor, load_predictor
 from waferscope.io import write
-from waferscope.service.parts import Parts
+from waferscope.service.app import build_app
+from waferscope.service.parts import Parts, open_parts
+from waferscope.service.settings import Settings
 from waferscope.service.tables import AuditEntry, Prediction
 
+OUTAGE_S = 10
 ROLES = ("viewer", "annotator", "engineer", "admin")
 
 
@@ -200,3 +206,53 @@ def test_the_list_goes_on_page_by_page(people: People, house: Parts) -> None:
     assert sorted(seen) == sorted(ids)
     assert client.get("/predictions", params={"severity_level": "huge"}).status_code == 422
     assert client.get("/predictions", params={"model": "none"}).json()["items"] == []
+
+
+@pytest.mark.parametrize("backend", ["servers"], indirect=True)
+def test_ten_seconds_without_a_database_are_said_and_survived(
+    house: Parts, settings: Settings
+) -> None:
+    person = add_person(house, "annotator")
+    ids = store_wafers(house, person.id, [make_wafer(4)])
+    url = make_url(settings.records_url)
+    body = {"wafer_map_ids": ids}
+    with gateway(url.port or 0) as way:
+        roundabout = url.set(port=way.port).render_as_string(hide_password=False)
+        far = Settings(**settings.model_dump() | {"records_url": roundabout})
+        app = build_app(far, open_parts(far))
+        with TestClient(app, base_url="http://testserver/api/v1", headers=person.headers) as one:
+            assert one.post("/predict", json=body).status_code == 200
+            way.cut()
+            end = time.monotonic() + OUTAGE_S
+            while time.monotonic() < end:
+                answer = one.post("/predict", json=body)
+                assert answer.status_code == 503, answer.text
+                assert int(answer.headers["Retry-After"]) > 0
+                time.sleep(1)
+            way.mend()
+            assert one.post("/predict", json=body).status_code == 200
+            kept_now = one.post("/predict", params={"store": True}, json=body)
+            assert kept_now.status_code == 200
+    assert kept(house) == 1
+
+
+def test_a_blob_store_that_is_away_is_said_and_nothing_is_kept(
+    people: People, house: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = people("annotator")
+    ids = store_wafers(house, user_id(client), [make_wafer(4)])
+
+    def away(*_: object) -> None:
+        raise UnavailableError("The blob store cannot be reached. Try again.")
+
+    for method in ("put", "get"):
+        with monkeypatch.context() as patch:
+            patch.setattr(house.blobs, method, away)
+            answer = client.post("/predict", params={"store": True}, json={"wafer_map_ids": ids})
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert "blob store" in answer.json()["detail"]
+        assert kept(house) == 0
+    answer = client.post("/predict", params={"store": True}, json={"wafer_map_ids": ids})
+    assert answer.status_code == 200
+    assert kept(house) == 1
