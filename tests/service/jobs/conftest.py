@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from waferscope.service.jobs import steps
+from waferscope.service.jobs.retain import ask_for
 from waferscope.service.jobs.worker import new_badge, work
 from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
+from waferscope.service.tables.row import now
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 
@@ -31,12 +33,17 @@ def eventually(ready: Callable[[], bool], seconds: float = 30) -> None:
 
 @contextmanager
 def working(house: Parts, name: str = "w1") -> Iterator[None]:
-    """A worker in a thread of this process."""
+    """A worker in a thread of this process; it is stopped when its daily job is done.
+
+    A step that waits at the closed gate would keep this process from ending.
+    """
     stop = threading.Event()
     thread = threading.Thread(target=work, args=(house, new_badge(name), stop))
+    daily = ask_for(house, now().date())
     thread.start()
     try:
         yield
+        eventually(lambda: house.queue.state(daily) == "SUCCESS")
     finally:
         stop.set()
         thread.join()
