@@ -38,6 +38,9 @@ STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
 """The status of an error is that of the nearest class in its line of descent."""
 
 PROBLEM: Final = "application/problem+json"
+MOST_WRONG: Final = 20
+"""Faulty fields that are named: a small request does not get a large answer."""
+LONGEST_NAME: Final = 100
 FAULT: Final = "Something went wrong here. Report the request id; the log has the rest."
 _log = structlog.get_logger()
 
@@ -93,8 +96,12 @@ async def _answer_own(request: Request, error: Exception) -> Response:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = [
-        {"where": [str(part) for part in one["loc"]], "message": one["msg"], "code": one["type"]}
-        for one in error.errors()
+        {
+            "where": [str(part)[:LONGEST_NAME] for part in one["loc"]],
+            "message": one["msg"],
+            "code": one["type"],
+        }
+        for one in error.errors()[:MOST_WRONG]
     ]
     fields = ", ".join(".".join(one["where"]) for one in wrong)
     return problem(
