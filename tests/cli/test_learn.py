@@ -123,6 +123,7 @@ def test_train_builds_the_recipe_and_runs_it(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[object, Path]] = []
+    asked: list[dict[str, object]] = []
 
     def build_recipe(name: str, data: Path | None) -> tuple[str, Path | None]:
         if name != "quick":
@@ -133,11 +134,18 @@ def test_train_builds_the_recipe_and_runs_it(
         calls.append((config, folder))
         return folder / "last.ckpt"
 
+    def change(config: object, changes: dict[str, object]) -> object:
+        asked.append({name: value for name, value in changes.items() if value})
+        return config
+
     stub(monkeypatch, "waferscope.ml.recipes", build_recipe=build_recipe)
     stub(monkeypatch, "waferscope.ml.train", train=fake_train)
+    stub(monkeypatch, "waferscope.ml.changes", Changes=dict, change=change)
     done = run("train", "quick", "--data", tmp_path, "-o", tmp_path / "run")
     assert (done.code, done.last_line) == (0, str(tmp_path / "run" / "last.ckpt"))
-    run("train", "quick")
+    run("train", "quick", "--steps", 9, "--leave-label", "Loc", "--from", tmp_path / "a.onnx")
+    changed = {"steps": 9, "leave_labels": ("Loc",), "start_from": tmp_path / "a.onnx"}
+    assert asked == [{}, changed]
     assert calls == [(("quick", tmp_path), tmp_path / "run"), (("quick", None), Path("runs/quick"))]
     assert run("train", "slow").code == 1
 
