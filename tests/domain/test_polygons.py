@@ -107,3 +107,14 @@ def test_a_large_noisy_wafer_keeps_its_area(density: float, rng: np.random.Gener
     sides = np.abs(np.diff(np.pad(mask, 1).astype(int), axis=0)).sum()
     sides += np.abs(np.diff(np.pad(mask, 1).astype(int), axis=1)).sum()
     assert polygon.length == sides
+
+
+def test_many_regions_are_traced_in_groups_with_the_same_outlines(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    dies = [np.argwhere(rng.random((9, 7)) < 0.4) for _ in range(5)]
+    rows, cols = np.concatenate(dies).T
+    table = DieTable(np.repeat(np.arange(5), [len(one) for one in dies]), rows, cols, 5)
+    at_once = build_polygons(table)
+    monkeypatch.setattr("waferscope.domain.polygons.MOST_VERTICES", 100)
+    assert [one.wkt for one in build_polygons(table)] == [one.wkt for one in at_once]

@@ -20,6 +20,15 @@ Shape: TypeAlias = Polygon | MultiPolygon
 # right, 4 bottom left, 8 bottom right. One or three make a corner, two on a diagonal make two.
 _FALLING: Final = 1 | 8
 _CORNERS: Final = np.array([0, 1, 1, 0, 1, 0, 2, 1, 1, 2, 0, 1, 0, 1, 1, 0])
+# By code, how many rows and columns back from the vertex the die lies that a corner belongs to:
+# the first and, where two make two corners, the other one of bottom right, bottom left, top right,
+# top left. A die has the place of its top left vertex.
+_BACK: Final = (
+    (np.array([0, 1, 1, 1] + [0] * 12), np.array([0, 1, 0, 0, 1, 1, 1, 1] + [0] * 8)),
+    (np.array([0, 0, 0, 0, 0, 0, 1, 0, 0, 1] + [0] * 6), np.array([0] * 9 + [1] + [0] * 6)),
+)
+MOST_VERTICES: Final = 1 << 24
+"""Vertices of all regions' boxes that are laid out at once, to bound memory."""
 
 
 class _Corners(NamedTuple):
@@ -35,6 +44,19 @@ class _Corners(NamedTuple):
     part: Ints
     across: Ints
     leaves: Mask
+
+
+class _Boxes(NamedTuple):
+    """Where the vertices of each region's box lie in one long line, int64 ``[regions]`` each.
+
+    Vertex (r, c) is at ``start + (r - top) * width + (c - left)``; ``size`` is the whole length.
+    """
+
+    start: Ints
+    top: Ints
+    left: Ints
+    width: Ints
+    size: int
 
 
 def build_polygon(mask: Mask, row0: int = 0, col0: int = 0) -> Shape:
@@ -59,6 +81,13 @@ def build_polygons(table: DieTable) -> list[Shape]:
     """Return the outline of every region of ``table``, as `build_polygon` does for one."""
     if not table.regions:
         return []
+    if table.regions > 1 and _measure_boxes(table).size > MOST_VERTICES:
+        half = table.regions // 2
+        cut = int(np.searchsorted(table.region, half))
+        region, row, col, _ = table
+        low = DieTable(region[:cut], row[:cut], col[:cut], half)
+        high = DieTable(region[cut:] - half, row[cut:], col[cut:], table.regions - half)
+        return build_polygons(low) + build_polygons(high)
     part, owner = _find_parts(table)
     corners = _find_corners(table, part)
     starts, sizes = _trace_rings(corners)
@@ -98,6 +127,22 @@ def _find_parts(table: DieTable) -> tuple[Ints, Ints]:
     return part, region[np.searchsorted(run, np.flatnonzero(is_root))]
 
 
+def _measure_boxes(table: DieTable) -> _Boxes:
+    first = np.searchsorted(table.region, np.arange(table.regions))
+    top, bottom = table.row[first], table.row[np.append(first[1:], table.row.size) - 1]
+    left, right = (end.reduceat(table.col, first) for end in (np.minimum, np.maximum))
+    width = right - left + 2
+    ends = np.cumsum((bottom - top + 2) * width)
+    return _Boxes(np.append(0, ends[:-1]), top, left, width, int(ends[-1]))
+
+
+def _lay_out(table: DieTable) -> tuple[_Boxes, Ints]:
+    """Return the boxes and the place of each die's top left vertex."""
+    boxes, region = _measure_boxes(table), table.region
+    line, column = table.row - boxes.top[region], table.col - boxes.left[region]
+    return boxes, boxes.start[region] + line * boxes.width[region] + column
+
+
 def _find_corners(table: DieTable, part: Ints) -> _Corners:
     """Find every corner and the two it is joined to.
 
@@ -105,21 +150,23 @@ def _find_corners(table: DieTable, part: Ints) -> _Corners:
     parts, and parts the two empty places otherwise: so no ring touches itself and the inside of
     each part stays in one piece, as the OGC's simple features ask.
     """
-    region, row, col, _ = table
-    width, height = int(col.max()) + 2, int(row.max()) + 2
-    at = (region * height + row) * width + col
-    at = np.concatenate((at, at + 1, at + width, at + width + 1))
-    order = np.argsort(at, kind="stable")  # four sorted runs: merged, not sorted
-    starts = np.flatnonzero(np.diff(at[order], prepend=-1))
-    code = np.add.reduceat(np.repeat([8, 4, 2, 1], row.size)[order], starts)
+    boxes, at = _lay_out(table)
+    across_line = boxes.width[table.region]
+    code = np.zeros(boxes.size, np.uint8)
+    for bit, step in ((8, 0), (4, 1), (2, across_line), (1, across_line + 1)):
+        code[at + step] |= bit
+    part_at = np.empty(boxes.size, np.int32)
+    part_at[at] = part
     copies = _CORNERS[code]
-    # Around a vertex the dies come as listed: bottom right, bottom left, top right, top left.
-    parts = np.tile(part, 4)[order]
-    real = copies > 0
-    vertex, code, copies, starts = at[order][starts[real]], code[real], copies[real], starts[real]
+    vertex = np.flatnonzero(copies)
+    code, copies = code[vertex], copies[vertex]
+    owner = np.searchsorted(boxes.start, vertex, side="right") - 1
+    width = boxes.width[owner]
+    line, column = np.divmod(vertex - boxes.start[owner], width)
+    line, column = line + boxes.top[owner], column + boxes.left[owner]
+    one, other = (part_at[vertex - back[0][code] * width - back[1][code]] for back in _BACK)
 
     twin, falling = copies == 2, code == _FALLING  # the first of two ends the edge on the left
-    one, other = parts[starts], parts[np.minimum(starts + 1, parts.size - 1)]
     base = np.cumsum(copies) - copies
     of_corner = np.repeat(one, copies)
     # falling: bottom right, then top left; rising: bottom left, then top right
@@ -129,14 +176,25 @@ def _find_corners(table: DieTable, part: Ints) -> _Corners:
     lower_first = twin & (falling == (one == other))  # the left edge meets the lower one
     index = np.arange(of_corner.size)
     second = index - np.repeat(base, copies)
-    line, col = np.divmod(np.repeat(vertex, copies), width)
     low = np.where(np.repeat(lower_first, copies), 1 - second, second)
-    owner, row = np.divmod(line, height)
-    down = np.argsort(((owner * width + col) * height + row) * 2 + low, kind="stable")
+    row, col, owner = (np.repeat(one, copies) for one in (line, column, owner))
+    down = _rank(((owner * (int(col.max()) + 1) + col) * (int(row.max()) + 1) + row) * 2 + low)
     across = np.empty_like(index)
     across[down[0::2]], across[down[1::2]] = down[1::2], down[0::2]
     top = np.repeat((code & 8) > 0, copies)[index & ~1]  # the dies lie below this edge
     return _Corners(row, col, of_corner, across, top == (index % 2 == 0))
+
+
+def _rank(key: Ints) -> Ints:
+    """Return ``argsort`` of keys of at least 0, equal ones in order.
+
+    The place of each key goes into its low bits, and plain integers are sorted: NumPy does that
+    in vectors, 60,000 of them in 0.4 ms instead of 4.9.
+    """
+    bits = int(key.size).bit_length()
+    packed = key << bits | np.arange(key.size)
+    packed.sort()
+    return packed & ((1 << bits) - 1)
 
 
 def _trace_rings(corners: _Corners) -> tuple[Ints, Ints]:
