@@ -168,8 +168,8 @@ def test_python_examples_run(path: Path) -> None:
 def test_shell_examples_run(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in shell_examples(path):
         if words[1] in LONG:
-            path = next(" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in COMMANDS)
-            params = COMMANDS[path].params
+            called = next(" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in COMMANDS)
+            params = COMMANDS[called].params
             known = {name for one in params for name in (*one.opts, *one.secondary_opts)}
             used = {word.split("=")[0] for word in words[2:] if word.startswith("-")}
             assert used <= known, shlex.join(words)

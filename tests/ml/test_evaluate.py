@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,9 @@ def test_another_model_is_compared_wafer_by_wafer(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         evaluate(tmp_path / "none.onnx", exam=EXAM)
+
+
+def test_the_released_model_is_measured_as_it_ships() -> None:
+    report = evaluate(exam=replace(EXAM, synthetic=12))
+    assert report["model"]["calibration"] == "its own"
+    assert report["synthetic"]["mean_die_iou"]["value"] > 0.3
