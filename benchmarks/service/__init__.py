@@ -1,0 +1,1 @@
+"""How fast and how large the service is, beside the library and a bare route."""

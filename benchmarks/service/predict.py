@@ -1,0 +1,201 @@
+"""How fast predicting over HTTP is, beside the library itself and a bare FastAPI route.
+
+``python -m benchmarks.service.predict`` starts a server of its own in an empty folder, with every
+check on (tokens, limits, log), and measures over loopback; see benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from fastapi import FastAPI
+
+from benchmarks.service.load import Timings, request, run_load
+from waferscope.domain.wafermap import WaferMap
+from waferscope.infer import load_predictor
+from waferscope.service.auth import tokens
+from waferscope.service.auth.roles import Role
+from waferscope.service.auth.store import add_sitting
+from waferscope.service.ids import new_id
+from waferscope.service.migrate import upgrade
+from waferscope.service.parts import Parts, open_parts
+from waferscope.service.settings import Settings
+from waferscope.service.storage import blob_name
+from waferscope.service.tables import Lot, User, Wafer
+from waferscope.service.tables.row import now
+from waferscope.service.wafer_file import content_of, pack_wafer
+from waferscope.synth import build_wafer
+
+PREDICT = "/api/v1/predict"
+JSON = "application/json"
+bare = FastAPI()
+
+
+@bare.get("/")
+async def answer() -> dict[str, str]:
+    """Answer at once: what the framework itself costs."""
+    return {"a": "b"}
+
+
+@contextmanager
+def serving(app: str, *options: str, home: Path) -> Iterator[tuple[int, int]]:
+    """Run an app in a process of its own; give its port and its process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "uvicorn", app, *options, "--port", str(port)]
+    command += ["--log-level", "warning", "--no-access-log"]
+    rates = {f"WAFERSCOPE_RATE_{kind}": "100000000/minute" for kind in ("IDENTITY", "ADDRESS")}
+    environment = {**os.environ, **rates, "WAFERSCOPE_HOME": str(home)}
+    with (home / "log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)
+    try:
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            time.sleep(0.1)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def add_user(house: Parts) -> tuple[str, str]:
+    """Add a viewer; return id and access token."""
+    user_id = new_id("usr")
+    with house.records.writing() as session:
+        session.add(User(id=user_id, name=user_id, role="viewer"))
+        session.flush()
+        sitting = add_sitting(session, user_id, 7, "127.0.0.1", "benchmark")
+    return user_id, tokens.sign_access(house.settings, user_id, sitting.id, Role.VIEWER)
+
+
+def store_wafer(house: Parts, user_id: str, wafer: WaferMap) -> str:
+    """Store a wafer, without a prediction; return its id."""
+    content, wafer_id, lot_id = content_of(wafer), new_id("waf"), new_id("lot")
+    blob = blob_name("wafers", content)
+    house.blobs.put(blob, pack_wafer(wafer))
+    rows, cols = wafer.shape
+    with house.records.writing() as session:
+        session.add(Lot(id=lot_id, name=lot_id, updated_at=now()))
+        session.flush()
+        row = Wafer(id=wafer_id, lot_id=lot_id, user_id=user_id, content=content, blob=blob)
+        row.rows, row.cols, row.dies, row.fails = rows, cols, wafer.die_count, wafer.fail_count
+        row.yield_share, row.notes = wafer.wafer_yield, []
+        session.add(row)
+    return wafer_id
+
+
+def ask(token: str, body: object) -> bytes:
+    """Return a request to predict."""
+    data = json.dumps(body).encode()
+    return request("POST", PREDICT, data, Authorization=f"Bearer {token}", Content_Type=JSON)
+
+
+def synthetic(seed: int, side: int) -> WaferMap:
+    """Return a synthetic wafer of so many dies across."""
+    return build_wafer(np.random.default_rng(seed), shape=(side, side)).to_wafermap()
+
+
+def inline(token: str, seed: int, side: int = 64) -> bytes:
+    """Return a request with a wafer inline, as base64."""
+    dies = synthetic(seed, side).dies
+    packed = base64.b64encode(dies.tobytes()).decode()
+    return ask(token, {"wafers": [{"dies": packed, "shape": dies.shape}]})
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def processor_s(pid: int) -> float:
+    """Return the seconds that processors have worked for a process, over all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(port: int, pid: int, requests: Sequence[bytes], clients: int) -> Timings:
+    """Run a load and print what the server's processors worked for each request."""
+    before = processor_s(pid)
+    found = run_load(port, requests, clients)
+    print(f"  processor {(processor_s(pid) - before) / len(requests) * 1000:.2f} ms a request")
+    return found
+
+
+def measure_large(port: int, house: Parts, token: str, user_id: str, count: int) -> None:
+    """Print what a stored 300 x 300 wafer takes, in turn with the library in this process."""
+    predictor = load_predictor()
+    library: list[float] = []
+    served: list[float] = []
+    for seed in range(count + 1):
+        wafer = synthetic(seed, 300)
+        wafer_id = store_wafer(house, user_id, wafer)
+        start = time.perf_counter()
+        json.dumps(predictor.predict(wafer).to_dict(polygons=False))
+        library.append((time.perf_counter() - start) * 1000)
+        served += run_load(port, [ask(token, {"wafer_map_ids": [wafer_id]})], 1).ms
+    # The first of each reserves memory.
+    mine, theirs = statistics.median(served[1:]), statistics.median(library[1:])
+    print(f"300 x 300 stored, uncached: p50 {mine:.0f} ms, library {theirs:.0f}", end="")
+    print(f", ratio {mine / theirs:.2f} (at most 1.30)")
+
+
+def show(name: str, found: Timings, target: str) -> None:
+    """Print one line of figures."""
+    print(f"{name}: {found.rate:.0f}/s, p50 {found.p50:.1f} ms, p95 {found.p95:.1f} ms ({target})")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", type=int, default=20, help="wafers of 300 x 300")
+    parser.add_argument("--inline", type=int, default=1000, help="wafers of 64 x 64")
+    parser.add_argument("--cached", type=int, default=5000, help="requests for the same wafer")
+    parser.add_argument("--long", type=int, default=0, help="predictions to watch memory over")
+    choice = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} processors")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        house = open_parts(Settings(home=home, demo=False))
+        upgrade(house.records.engine)
+        user_id, token = add_user(house)
+        with serving("benchmarks.service.predict:bare", home=home) as (port, pid):
+            found = measure(port, pid, [request("GET", "/")] * choice.cached, 16)
+            show("bare route, 16 clients", found, "for comparison")
+        with serving("waferscope.service.app:create_app", "--factory", home=home) as (port, pid):
+            run_load(port, [inline(token, 10**6 + n) for n in range(40)], 8)
+            measure_large(port, house, token, user_id, choice.large)
+            requests = [inline(token, seed) for seed in range(choice.inline)]
+            show("64 x 64 inline, 32 clients", measure(port, pid, requests, 32), "at least 250/s")
+            wafer_id = store_wafer(house, user_id, WaferMap(np.ones((64, 64), np.uint8)))
+            again = [ask(token, {"wafer_map_ids": [wafer_id]})] * choice.cached
+            run_load(port, again[:50], 1)
+            show("cached, 16 clients", measure(port, pid, again, 16), "at least 600/s")
+            print(f"memory {resident_mb(pid):.0f} MB (at most 700)")
+            for part in range(10 if choice.long else 0):
+                seeds = range(part * choice.long // 10, (part + 1) * choice.long // 10)
+                run_load(port, [inline(token, 10**7 + seed, 24) for seed in seeds], 16)
+                print(f"memory after {seeds.stop:,} more: {resident_mb(pid):.0f} MB")
+        predictor = load_predictor()
+        many = [synthetic(seed, 64) for seed in range(280)]
+        start = time.perf_counter()
+        for prediction in predictor.predict_stream(many):
+            json.dumps(prediction.to_dict(polygons=False))
+        print(f"library, 64 x 64 in batches: {len(many) / (time.perf_counter() - start):.0f}/s")
+
+
+if __name__ == "__main__":
+    main()
