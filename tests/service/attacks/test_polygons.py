@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,14 @@ SOON_S = 60
 SIDE = 60
 
 
-def coco(polygon: list[float] | list[list[float]], side: int = SIDE, count: int = 1) -> bytes:
-    """A COCO file of one image with polygons."""
-    parts = polygon if polygon and isinstance(polygon[0], list) else [polygon]
+def coco(*rings: Sequence[float], side: int = SIDE, count: int = 1) -> bytes:
+    """A COCO file of one image; each of its annotations has all the rings."""
     return json.dumps(
         {
             "images": [{"id": 1, "file_name": "w.png", "width": side, "height": side}],
             "categories": [{"id": 1, "name": "edge"}],
             "annotations": [
-                {"id": n, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": parts}
+                {"id": n, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": rings}
                 for n in range(count)
             ],
         }
@@ -34,7 +34,8 @@ def coco(polygon: list[float] | list[list[float]], side: int = SIDE, count: int 
 
 def circle(points: int) -> list[float]:
     angle = np.linspace(0, 2 * np.pi, points)
-    return np.stack([30 + 20 * np.cos(angle), 30 + 20 * np.sin(angle)], axis=1).ravel().tolist()
+    places = np.stack([30 + 20 * np.cos(angle), 30 + 20 * np.sin(angle)], axis=1)
+    return [float(value) for value in places.ravel()]
 
 
 SENT: dict[str, bytes] = {
@@ -42,7 +43,7 @@ SENT: dict[str, bytes] = {
     "beyond integers": coco([-(2**63), 0, 2**63, 0, 2**63, 2**63]),
     "many points": coco(circle(20_000)),
     "many polygons": coco([0, 0, 9, 0, 9, 9], count=5_000),
-    "many rings": coco([[0, 0, 9, 0, 9, 9]] * 5_000),
+    "many rings": coco(*[[0, 0, 9, 0, 9, 9]] * 5_000),
     "two points": coco([0, 0, 9, 9]),
     "odd numbers": coco([0, 0, 9, 0, 9]),
     "nothing": coco([]),
