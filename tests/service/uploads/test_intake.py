@@ -1,0 +1,87 @@
+"""Taking files in: whole or not at all, whatever breaks off in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.service.conftest import add_person
+from tests.service.uploads.files import stdf_lot
+from waferscope.errors import ConflictError, SizeError, UnavailableError
+from waferscope.service.auth.identity import Identity
+from waferscope.service.auth.roles import Role
+from waferscope.service.parts import Parts
+from waferscope.service.settings import Settings
+from waferscope.service.tables import BatchItem, Upload, UploadWafer, Wafer
+from waferscope.service.uploads import store
+from waferscope.service.uploads.intake import Arrival, arrive, take_in
+from waferscope.service.uploads.schemas import UploadParameters
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"max_upload_wafers": 10})
+
+
+def arrival(house: Parts, folder: Path, data: bytes, **asked: Any) -> Arrival:
+    user = add_person(house, "annotator")
+    who = Identity(user.id, user.name, Role.ANNOTATOR, via="", kind="token")
+    path = folder / "lot.stdf"
+    path.write_bytes(data)
+    return arrive(path, who, UploadParameters(**asked))
+
+
+def counts(house: Parts) -> list[int]:
+    with house.records.reading() as session:
+        tables = (Upload, UploadWafer, Wafer, BatchItem)
+        return [session.scalar(select(func.count()).select_from(one)) or 0 for one in tables]
+
+
+def test_records_and_blobs_of_a_whole_file(house: Parts, tmp_path: Path) -> None:
+    made = take_in(house, arrival(house, tmp_path, stdf_lot(3)))
+    assert counts(house) == [1, 3, 3, 3]
+    with house.records.reading() as session:
+        named = {*session.scalars(select(Wafer.blob)), *session.scalars(select(Upload.blob))}
+    assert named == set(house.blobs.names())
+    assert [wafer.position for wafer in made.wafers] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("step", ["add_lots", "add_wafers", "hold_wafers", "add_positions"])
+def test_what_breaks_off_leaves_no_record(
+    house: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ConflictError(step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, step, refuse)
+        with pytest.raises(ConflictError, match=step):
+            take_in(house, arrival(house, tmp_path, stdf_lot(3)))
+    assert counts(house) == [0, 0, 0, 0]
+    assert list(house.blobs.names()) == []
+    take_in(house, arrival(house, tmp_path, stdf_lot(3)))
+    assert counts(house) == [1, 3, 3, 3]
+
+
+def test_too_many_wafers_leave_nothing(house: Parts, tmp_path: Path) -> None:
+    with pytest.raises(SizeError, match="at most 10 wafers"):
+        take_in(house, arrival(house, tmp_path, stdf_lot(11)))
+    assert counts(house) == [0, 0, 0, 0]
+    assert list(house.blobs.names()) == []
+
+
+def test_a_wafer_purged_in_between_is_sent_again(
+    house: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was known when its blob would have been put, and is gone when the rows are added."""
+    one = arrival(house, tmp_path, stdf_lot(1), predict=False)
+    ghost = store.Known("waf_purged", deleted=False, predicted=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "known_wafers", lambda _, contents: dict.fromkeys(contents, ghost))
+        with pytest.raises(UnavailableError, match="Send it again"):
+            take_in(house, one)
+    assert counts(house) == [0, 0, 0, 0]
+    assert take_in(house, one).wafers_new == 1
