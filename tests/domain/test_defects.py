@@ -68,7 +68,7 @@ def test_a_scratch_one_die_wide_with_gaps_is_one_defect() -> None:
     (defect,) = find("scratch", mask)
     assert defect.die_count == defect.polygon.area == mask.sum()
     assert defect.orientation_deg == pytest.approx(45)
-    assert len(find("center", mask)) == 8  # where gaps are not bridged
+    assert len(find("particle", mask)) == 8  # where gaps are not bridged
 
 
 def test_a_ring_does_not_own_its_hole() -> None:
@@ -168,3 +168,15 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             wafer,
             DEFAULT_TAXONOMY,
         )
+
+
+@pytest.mark.parametrize(("density", "apart", "bridged"), [(0.5, 10, 1), (0.25, 100, 5)])
+def test_a_faint_center_of_a_large_wafer_does_not_fall_apart(
+    density: float, apart: int, bridged: int
+) -> None:
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    faint = (np.hypot(y, x) < 0.2) & (np.random.default_rng(0).random((300, 300)) < density)
+    found = find("center", faint)
+    assert len(flood_fill(faint, 1)) > apart
+    assert len(found) <= bridged
+    assert found[0].die_count > 0.95 * np.count_nonzero(faint)

@@ -56,7 +56,7 @@ def test_a_scratch_one_die_wide_survives_with_its_gaps() -> None:
     masks = build_masks(probs, dies, (0.5,) * 8, DEFAULT_TAXONOMY)
     scratch = masks[DEFAULT_TAXONOMY.channel("scratch")]
     np.testing.assert_array_equal(scratch, dies == 2)
-    assert not masks[DEFAULT_TAXONOMY.channel("center")].any()  # pairs, and no gap is bridged
+    assert not masks[DEFAULT_TAXONOMY.channel("particle")].any()  # pairs, and no gap is bridged
 
 
 def test_a_threshold_is_met_by_its_equal() -> None:

@@ -111,7 +111,7 @@ DEFAULT_TAXONOMY = Taxonomy(
     version="1",
     classes=(
         DefectClass(1, "edge", "#D55E00", closing=1),
-        DefectClass(2, "center", "#E69F00"),
+        DefectClass(2, "center", "#E69F00", closing=1),  # a faint one fell into up to 29 defects
         DefectClass(3, "ring", "#CC79A7", closing=1),
         DefectClass(4, "scratch", "#0072B2", closing=1),
         DefectClass(5, "particle", "#009E73", split=True),
