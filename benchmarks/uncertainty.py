@@ -68,7 +68,8 @@ def strangeness(predictor: Predictor, data: Path, left: str) -> dict[str, Any]:
     picked = rng.permutation(len(known))[:REFERENCE]
     chosen = [known[int(n)] for n in picked]
     labels = ["+".join(w.patterns or ()) or "none" for w in chosen]
-    reference = build_reference([p.embedding for p in predictor.predict_stream(chosen)], labels)
+    embedded = np.array([p.embedding for p in predictor.predict_stream(chosen)])
+    reference = build_reference(embedded, labels)
     asked = _fitting(data, "val")
     answers = list(predictor.predict_stream(asked))
     embeddings = np.array([p.embedding for p in answers])
