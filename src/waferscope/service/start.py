@@ -10,7 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
 from typing import Final
 
 import structlog
@@ -23,8 +24,11 @@ from waferscope.service.migrate import upgrade
 from waferscope.service.parts import Parts
 from waferscope.service.people import make_user
 from waferscope.service.settings import Settings
+from waferscope.service.uploads.intake import arrive, take_in
+from waferscope.service.uploads.schemas import UploadParameters
 
 FIRST_ADMIN: Final = "admin"
+DEMO_LOT: Final = "demo_lot.stdf.gz"
 FIRST_START: Final = "first admin"
 RESTART_S: Final = 5
 _log = structlog.get_logger()
@@ -45,7 +49,16 @@ def prepare(house: Parts) -> FirstAdmin | None:
         if not store.reach(session, FIRST_START):
             return None
         made = make_user(session, SYSTEM, name=FIRST_ADMIN, role=Role.ADMIN)
+    if house.settings.demo:
+        load_demo_lot(house, made.id)
     return FirstAdmin(made.name, made.one_time_password or "")
+
+
+def load_demo_lot(house: Parts, user_id: str) -> None:
+    """Take in the lot that ships with the package, in a user's name; a worker predicts it."""
+    who = replace(SYSTEM, user_id=user_id)
+    with resources.as_file(resources.files("waferscope") / "demo" / DEMO_LOT) as path:
+        take_in(house, arrive(path, who, UploadParameters()))
 
 
 @contextmanager
