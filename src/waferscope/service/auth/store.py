@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from waferscope.service.auth.roles import Role, lesser
@@ -44,15 +44,15 @@ class KnownKey:
 _USER_OF_SITTING = (
     select(User.id, User.name, User.role, User.must_change_password, Sitting.expires_at)
     .join(Sitting, Sitting.user_id == User.id)
+    .where(User.id == bindparam("user_id"), Sitting.id == bindparam("sitting_id"))
     .where(User.active, Sitting.revoked_at.is_(None))
 )
 
 
 def user_of_sitting(session: Session, user_id: str, sitting_id: str) -> KnownUser | None:
     """Return an active user whose sitting goes on, or None."""
-    found = session.execute(
-        _USER_OF_SITTING.where(User.id == user_id, Sitting.id == sitting_id)
-    ).one_or_none()
+    wanted = {"user_id": user_id, "sitting_id": sitting_id}
+    found = session.execute(_USER_OF_SITTING, wanted).one_or_none()
     if found is None or found.expires_at < now():
         return None
     return KnownUser(found.id, found.name, found.role, found.must_change_password)

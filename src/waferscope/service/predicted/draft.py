@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +26,7 @@ class Choices:
         """Return what is kept of them."""
         return {"threshold": self.threshold}
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Their digest: equal choices have the same."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()

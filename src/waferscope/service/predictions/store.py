@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -25,20 +26,25 @@ class Stored:
     prediction_blob: str | None = None
 
 
+_KEPT: Final = and_(
+    Prediction.wafer_id == Wafer.id,
+    Prediction.model_version == bindparam("model"),
+    Prediction.options_sha == bindparam("choices"),
+)
+# Built once: building it takes as long as running it, and every request to predict asks.
+_STORED: Final = (
+    select(Wafer.id, Wafer.blob, Prediction.id, Prediction.blob)
+    .join(Prediction, _KEPT, isouter=True)
+    .where(Wafer.id.in_(bindparam("ids", expanding=True)), Wafer.deleted_at.is_(None))
+)
+
+
 def stored_wafers(
     session: Session, ids: Sequence[str], model_version: str, choices: Choices
 ) -> list[Stored]:
     """Return stored wafers in the order of their ids. Raises NotFoundError, naming the others."""
-    kept = and_(
-        Prediction.wafer_id == Wafer.id,
-        Prediction.model_version == model_version,
-        Prediction.options_sha == choices.sha256,
-    )
-    rows = session.execute(
-        select(Wafer.id, Wafer.blob, Prediction.id, Prediction.blob)
-        .join(Prediction, kept, isouter=True)
-        .where(Wafer.id.in_(ids), Wafer.deleted_at.is_(None))
-    )
+    wanted = {"ids": list(ids), "model": model_version, "choices": choices.sha256}
+    rows = session.execute(_STORED, wanted)
     found = {row[0]: Stored(*row) for row in rows}
     missing = [wafer_id for wafer_id in ids if wafer_id not in found]
     if missing:
