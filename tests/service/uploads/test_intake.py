@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import func, select
 
+from tests.service import servers
 from tests.service.conftest import add_person
+from tests.service.jobs.conftest import eventually, program
 from tests.service.uploads.files import stdf_lot
 from waferscope.errors import ConflictError, SizeError, UnavailableError
 from waferscope.service.auth.identity import Identity
@@ -16,9 +23,11 @@ from waferscope.service.auth.roles import Role
 from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
 from waferscope.service.tables import BatchItem, Upload, UploadWafer, Wafer
+from waferscope.service.upkeep.check import check
 from waferscope.service.uploads import store
 from waferscope.service.uploads.intake import Arrival, arrive, take_in
 from waferscope.service.uploads.schemas import UploadParameters
+from waferscope.service.wafer_file import content_of, unpack_wafer
 
 
 @pytest.fixture
@@ -85,3 +94,54 @@ def test_a_wafer_purged_in_between_is_sent_again(
             take_in(house, one)
     assert counts(house) == [0, 0, 0, 0]
     assert take_in(house, one).wafers_new == 1
+
+
+CLIENTS = 20
+
+
+def test_a_killed_server_keeps_every_wafer_that_it_acknowledged(
+    house: Parts, settings: Settings
+) -> None:
+    """kill -9 in the middle of twenty clients' uploads; nothing acknowledged is lost or half."""
+    person = add_person(house, "annotator")
+    port, stop, lock = servers.free_port(), threading.Event(), threading.Lock()
+    acknowledged: dict[str, int] = {}
+
+    def send(client: int) -> None:
+        with suppress(httpx2.HTTPError):
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                answer = httpx2.post(
+                    f"http://127.0.0.1:{port}/api/v1/uploads",
+                    params={"predict": "false", "file_name": "lot.stdf"},
+                    content=stdf_lot(3, f"L{client}-{number}", first=3 * number),
+                    headers=person.headers,
+                    timeout=30,
+                )
+                if answer.status_code == 201:
+                    body = answer.json()
+                    with lock:
+                        acknowledged[body["id"]] = body["wafers_new"]
+
+    with program(settings, "serve", "--no-worker", "--port", str(port)) as server:
+        servers.wait_for(lambda: servers.listens(port), "the server")
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            for client in range(CLIENTS):
+                pool.submit(send, client)
+            eventually(lambda: len(acknowledged) >= 2 * CLIENTS, 120)
+            server.kill()
+            server.wait()
+            stop.set()
+    with house.records.reading() as session:
+        kept = {row.id: row.wafers_new for row in session.scalars(select(Upload))}
+        per_file = select(UploadWafer.upload_id, func.count()).group_by(UploadWafer.upload_id)
+        held = dict(session.execute(per_file).tuples().all())
+        wafers = list(session.scalars(select(Wafer)))
+    assert acknowledged.items() <= kept.items()
+    assert set(acknowledged.values()) == {3}
+    assert held == kept
+    assert len(wafers) == sum(kept.values())
+    for wafer in wafers:
+        assert content_of(unpack_wafer(house.blobs.get(wafer.blob))) == wafer.content
+    assert check(house).missing == ()
