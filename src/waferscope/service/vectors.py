@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import faiss
@@ -125,12 +126,14 @@ class Followed:
     """An index that follows the records: rows up to ``settled`` are in it, and the ``recent``.
 
     A number above ``settled`` may still turn up below the highest: its transaction was slower.
-    ``lock`` is held by whoever brings the index up to date.
+    ``passed_at`` is when all of them were looked through last. ``lock`` is held by whoever brings
+    the index up to date.
     """
 
     index: VectorIndex
     settled: int = 0
     recent: set[int] = field(default_factory=set)
+    passed_at: datetime | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.service.conftest import add_person
 from tests.service.made import MODEL, insert_wafer
 from waferscope.errors import UnavailableError
 from waferscope.service.parts import Parts
-from waferscope.service.similar import follow
+from waferscope.service.similar import follow, store
 from waferscope.service.similar.follow import SETTLED, catch_up, forget
 from waferscope.service.tables import Embedding
 from waferscope.service.tables.row import now
@@ -62,6 +63,7 @@ def test_every_row_is_in_it_once_however_often_it_looks(
         numbers = [add(session, user, i) for i in range(5)]
         age(session, *numbers[:3])
     for _ in range(3):
+        followed.passed_at = None
         with house.records.reading() as session:
             catch_up(session, followed, MODEL)
         assert held(followed) == set(numbers)
@@ -73,6 +75,31 @@ def test_every_row_is_in_it_once_however_often_it_looks(
     with house.records.reading() as session:
         catch_up(session, followed, MODEL)
     assert held(followed) == set(numbers)
+
+
+def test_rows_are_looked_through_again_only_when_something_is_new_or_old(
+    house: Parts, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    look = store.numbers_after
+
+    def counted(*words: Any) -> Any:
+        passes.append(1)
+        return look(*words)
+
+    monkeypatch.setattr(store, "numbers_after", counted)
+    followed = fresh()
+    with house.records.writing() as session:
+        add(session, user, 0)
+        for _ in range(3):
+            catch_up(session, followed, MODEL)
+        assert len(passes) == 1
+        add(session, user, 1)
+        catch_up(session, followed, MODEL)
+        assert len(passes) == 2
+        followed.passed_at = now() - 2 * SETTLED
+        catch_up(session, followed, MODEL)
+        assert len(passes) == 3
 
 
 def test_a_number_that_turns_up_late_is_found(house: Parts, user: str) -> None:

@@ -91,7 +91,7 @@ def test_what_is_new_is_found_at_once_in_every_process(
 
     viewer = people("viewer")
     other_parts = open_parts(house.settings)
-    asked = {"wafer_id": wafers[0], "k": 1}
+    asked: dict[str, str | int] = {"wafer_id": wafers[0], "k": 1}
     with TestClient(
         build_app(house.settings, other_parts), base_url="http://testserver/api/v1"
     ) as other:

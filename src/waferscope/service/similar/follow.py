@@ -31,6 +31,8 @@ def catch_up(session: Session, followed: Followed, model_version: str) -> None:
     Raises UnavailableError when that takes another request longer than `PATIENCE_S`.
     """
     with _alone(followed):
+        if _has_all(session, followed, model_version):
+            return
         after, settling = followed.settled, True
         while rows := store.numbers_after(session, model_version, after, STEP):
             fresh = [number for number, _ in rows if number not in followed.recent]
@@ -42,12 +44,21 @@ def catch_up(session: Session, followed: Followed, model_version: str) -> None:
             after = rows[-1][0]
             if len(rows) < STEP:
                 break
+        followed.passed_at = now()
 
 
 def forget(followed: Followed, numbers: Numbers) -> None:
     """Take out of the index what the records have no more."""
     with _alone(followed):
         followed.index.remove(numbers)
+
+
+def _has_all(session: Session, followed: Followed, model_version: str) -> bool:
+    """Return whether nothing is new since the last pass, which was not long ago."""
+    if followed.passed_at is None or followed.passed_at < now() - SETTLED:
+        return False
+    there = store.tally_after(session, model_version, followed.settled)
+    return there == (len(followed.recent), sum(followed.recent))
 
 
 def _settle(followed: Followed, rows: list[tuple[int, datetime]]) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -64,6 +64,15 @@ def numbers_after(
         Embedding.model_version == model_version, Embedding.number > after
     )
     return list(session.execute(query.order_by(Embedding.number).limit(limit)).tuples())
+
+
+def tally_after(session: Session, model_version: str, after: int) -> tuple[int, int]:
+    """Return how many numbers follow, and their sum: another one when any row came or went."""
+    query = select(func.count(), func.coalesce(func.sum(Embedding.number), 0)).where(
+        Embedding.model_version == model_version, Embedding.number > after
+    )
+    count, total = session.execute(query).one()
+    return count, int(total)
 
 
 def vectors_of(
