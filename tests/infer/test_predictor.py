@@ -252,6 +252,15 @@ def test_default_model_and_threads(tiny_model: Path, monkeypatch: pytest.MonkeyP
     assert available_threads() == 1
 
 
+def test_providers_are_passed_on(tiny_model: Path, make_wafer: MakeWafer) -> None:
+    wafer = make_wafer(24, 24)
+    named = load_predictor(tiny_model, threads=1, providers=["CPUExecutionProvider"])
+    left_out = load_predictor(tiny_model, threads=1)
+    assert_same(named.predict(wafer), left_out.predict(wafer))
+    with pytest.raises(InputError, match="got AbacusExecutionProvider"):
+        load_predictor(tiny_model, providers=["AbacusExecutionProvider", "CPUExecutionProvider"])
+
+
 def test_missing_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         load_predictor(tmp_path / "none.onnx")
