@@ -92,7 +92,9 @@ def mean_of(values: Floats) -> Floats:
 def divide(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
     """Return ``one`` / ``other``, NaN where the divisor is 0."""
     top, bottom = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom != 0)
+    ratio: Floats = np.full(top.shape, np.nan)
+    np.divide(top, bottom, out=ratio, where=bottom != 0)
+    return ratio
 
 
 def decide(probs: Floats, thresholds: Floats) -> Counts:
