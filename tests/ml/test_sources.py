@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.tiny_model import build_tiny_model
 from waferscope.ml.config import Bucket, Mix
 from waferscope.ml.export import NOTICES
 from waferscope.ml.recipes import build_recipe
-from waferscope.ml.sources import KINDS, notices_of, sources_of
+from waferscope.ml.sources import KINDS, lineage_of, notices_of, sources_of
+from waferscope.ml.task import ABOUT
 
 
 def run(folder: Path, *mixes: Mix, **more: Any) -> Path:
@@ -77,3 +79,16 @@ def test_notices_are_those_of_the_public_sets_used() -> None:
     assert notices_of(KINDS) == NOTICES
     assert "WM-811K" in wm811k
     assert "MixedWM38" in mixedwm38
+
+
+def test_the_lineage_goes_back_to_the_first_weights(tmp_path: Path) -> None:
+    model = build_tiny_model(tmp_path / "tiny.onnx")
+    first = run(tmp_path / "first", Mix(), start_from=str(model))
+    torch.save({ABOUT: {"recipe": "smoke", "steps": 4}}, first)
+    second = run(tmp_path / "second", Mix(), start_from=str(first))
+    assert lineage_of(run(tmp_path / "alone", Mix())) == ()
+    (named,) = lineage_of(first)
+    assert named.startswith("model ")
+    assert lineage_of(second) == (named, "smoke, 4 steps")
+    first.unlink()
+    assert lineage_of(second) == ("last.ckpt, not there any more",)

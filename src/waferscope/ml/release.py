@@ -23,7 +23,7 @@ from waferscope.ml.evaluation.headline import headline
 from waferscope.ml.evaluation.masks import count_dies, mark, mean_die_iou
 from waferscope.ml.export import Origin, export_onnx, update_metadata
 from waferscope.ml.quantise import QuantConfig, quantise
-from waferscope.ml.sources import notices_of, sources_of
+from waferscope.ml.sources import lineage_of, notices_of, sources_of
 from waferscope.ml.train import current_commit, load_network
 from waferscope.ml.truth import FIT_SEED, labelled, synthetic
 
@@ -70,6 +70,7 @@ def release(
         commit=current_commit(),
         training_data={
             **{k: about[k] for k in ("recipe", "steps", "seed")},
+            "began with": "; ".join(lineage_of(checkpoint)) or "random weights",
             "sources": list(sources),
         },
     )

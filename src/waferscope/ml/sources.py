@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from waferscope.errors import ModelError
 from waferscope.ml.export import NOTICES, read_metadata
+from waferscope.ml.task import ABOUT
 
 WM811K: Final = "WM-811K"
 MIXEDWM38: Final = "MixedWM38"
@@ -44,6 +47,28 @@ def sources_of(checkpoint: Path) -> tuple[str, ...]:
     if run.get("start_from"):
         found |= set(_of_file(Path(run["start_from"])))
     return tuple(name for name in KINDS if name in found)
+
+
+def lineage_of(checkpoint: Path) -> tuple[str, ...]:
+    """Return what the weights went through before this run, the first first.
+
+    As the notes beside the checkpoints say; a model file that a run began with names itself.
+    """
+    note = checkpoint.with_name(RUN_NOTE)
+    start = (
+        json.loads(note.read_text(encoding="utf-8")).get("start_from") if note.exists() else None
+    )
+    if not start:
+        return ()
+    path = Path(start)
+    if not path.exists():
+        return (f"{path.name}, not there any more",)
+    if path.suffix == ".onnx":
+        facts = read_metadata(path)
+        was = facts["training_data"]
+        return (f"model {facts['model_version']} ({was.get('recipe')}, {was.get('steps')} steps)",)
+    saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)[ABOUT]
+    return (*lineage_of(path), f"{saved['recipe']}, {saved['steps']} steps")
 
 
 def notices_of(sources: Iterable[str]) -> tuple[str, ...]:

@@ -139,6 +139,20 @@ def test_a_size_limit_is_raised_where_alarms_are_small_and_defects_large() -> No
     assert rule.thresholds[SCRATCH] <= 0.8
 
 
+def test_what_one_class_leaves_of_the_bound_another_may_spend() -> None:
+    """Two classes alarm alike; the bound has room for one, and dearer marks get it."""
+    sets = [trials(wafer("a", SCRATCH, 0.5, 0.0)), trials(wafer("b", EDGE, 0.5, 0.0))]
+    made = [noise_wafer(f"s{n}", SCRATCH, 0.6, 40) for n in range(3)]
+    made += [noise_wafer(f"e{n}", EDGE, 0.6, 40) for n in range(2)]
+    made += [noise_wafer(f"q{n}", EDGE, 0.0, 40) for n in range(15)]
+    noise = trials(*made)
+    rule = fit_rule(sets, noise, DEFAULT_TAXONOMY, most_alarms=0.1)
+    assert rule.thresholds[SCRATCH] > 0.6
+    assert rule.thresholds[EDGE] <= 0.5
+    generous = fit_rule(sets, noise, DEFAULT_TAXONOMY, most_alarms=0.25)
+    assert max(generous.thresholds[EDGE], generous.thresholds[SCRATCH]) <= 0.5
+
+
 def test_a_small_defect_is_not_given_up_for_large_ones() -> None:
     """By dies the small scratch hardly counts; by wafers it is half of what there is."""
     large, small = wafer("a", SCRATCH, 0.8, 0.0, rows=6), wafer("b", SCRATCH, 0.8, 0.0, rows=0)

@@ -27,9 +27,9 @@ Ints = npt.NDArray[np.int64]
 
 GRID: Final = np.round(np.arange(0.06, 0.985, 0.02), 2)
 """Thresholds tried."""
-LIMITS: Final = (0, 5, 8, 12)
+LIMITS: Final = (0, 5, 8, 12, 16)
 """Size limits tried, in dies, where they are above the taxonomy's own."""
-MOST_ALARMS: Final = 0.008
+MOST_ALARMS: Final = 0.012
 """Share of pure-noise wafers that may be marked: below the 0.015 that a release may show."""
 PRICES: Final = np.geomspace(0.2, 500.0, 48)
 """IoU given up per alarm share, tried from the lowest on."""
@@ -119,11 +119,37 @@ def fit_rule(
         hits = np.stack([noise.marked[c, t, m] for c, (t, m) in enumerate(picked)]).any(axis=0)
         if not hits.size or hits.mean() <= most_alarms:
             break
+    picked = _spent(picked, score, noise.marked, most_alarms)
     classes = tuple(
         replace(one, min_dies=max(one.min_dies, LIMITS[m]))
         for one, (_, m) in zip(taxonomy.classes, picked, strict=True)
     )
     return MaskRule(tuple(float(GRID[t]) for t, _ in picked), replace(taxonomy, classes=classes))
+
+
+def _spent(
+    picked: Sequence[tuple[int, int]], score: Floats, marked: Bools, most_alarms: float
+) -> list[tuple[int, int]]:
+    """Return the picks after each class in turn took the best that the others leave it.
+
+    One price leaves part of the bound unspent. ``marked`` is bool [C, T, M, N]; no pick gets
+    worse, so this ends.
+    """
+    now = list(picked)
+    if not marked.shape[3]:
+        return now
+    while True:
+        before = list(now)
+        for c, row in enumerate(score):
+            others = [marked[k, t, m] for k, (t, m) in enumerate(now) if k != c]
+            taken = np.any(others, axis=0) if others else np.zeros(marked.shape[3], bool)
+            share = (marked[c] | taken).mean(axis=2)
+            open_to = np.where(share <= most_alarms, row, -np.inf)
+            best = _best(open_to) if np.isfinite(open_to).any() else now[c]
+            if open_to[best] > row[now[c]]:
+                now[c] = best
+        if now == before:
+            return now
 
 
 def _scores(sets: Sequence[Trials]) -> Floats:
