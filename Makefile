@@ -39,16 +39,17 @@ format: $(DEV) ## rewrite the code as ruff wants it
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
-docs: $(DEV) ## rebuild what documents quote: the commands' help, the model's figures, the settings
+docs: $(DEV) ## rebuild what documents quote: commands, the model's figures, settings, routes
 	@$(BIN)/python scripts/build_cli_docs.py
 	@$(BIN)/python scripts/build_results.py
 	@$(BIN)/python scripts/build_settings.py
+	@$(BIN)/python scripts/build_api_docs.py
 
 demo: $(DEV) ## rebuild the demo lot from its seed
 	@$(BIN)/python scripts/build_demo_lot.py $(DEMO)
 
 bench: $(DEV) ## measure speed and memory of the released model
-	@$(BIN)/python benchmarks/speed.py
+	@$(BIN)/python -m benchmarks.speed
 
 fuzz: $(DEV) ## feed every reader broken files for 10 minutes in all: make fuzz FUZZ_SECONDS=60
 	@$(BIN)/python -m pip install --quiet --quiet -r requirements/fuzz.lock

@@ -28,6 +28,8 @@ from waferscope.ml.evaluation.candidate import graph_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
+# Its examples need a server: tests/service/test_api_docs.py runs them.
+SERVED = {"api.md"}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 HEADINGS = ["Context", "Options", "Decision", "Why", "Consequences"]
 
@@ -149,8 +151,11 @@ def test_the_index_names_each_page() -> None:
     assert [name for name in pages if f"({name})" not in index] == []
 
 
+PYTHON_PAGES = [p for p in PAGES if p.name not in SERVED and blocks(p, "python", "pycon")]
+
+
 @pytest.mark.usefixtures("bench")
-@pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, "python", "pycon")], ids=label)
+@pytest.mark.parametrize("path", PYTHON_PAGES, ids=label)
 def test_python_examples_run(path: Path) -> None:
     names: dict[str, Any] = {"__name__": "example"}
     for body in blocks(path, "python", "pycon"):
