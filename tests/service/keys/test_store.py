@@ -14,7 +14,7 @@ from waferscope.service.tables import ApiKey
 
 def test_keys_are_listed_newest_first_by_owner(house: Parts) -> None:
     one, other = add_person(house, "viewer"), add_person(house, "viewer")
-    made = []
+    made: list[str] = []
     with house.records.writing() as session:
         for owner in (one, other, one):
             digest = f"{len(made)}"

@@ -86,8 +86,8 @@ def test_it_comes_back_into_the_same_kind_of_database(
         url = f"{server}restored"
     else:
         url = f"sqlite:///{tmp_path / 'restored.db'}"
-    where = {"records_url": url, "blobs_url": (tmp_path / "restored").as_uri()}
-    target = open_parts(Settings(home=tmp_path / "x", **where))
+    blobs = (tmp_path / "restored").as_uri()
+    target = open_parts(Settings(home=tmp_path / "x", records_url=url, blobs_url=blobs))
     restore(target, path)
     assert rows(target) == rows(full)
     with target.records.writing() as session:
