@@ -35,11 +35,13 @@ UNMIRRORED = {
 UNMIRRORED_FOLDERS = {"migrations", "versions"}
 # Test files without a source file of their own, and what they are about.
 HOUSE_TESTS = {
+    "test_api_docs.py": "the page on the HTTP API",
     "test_architecture.py": "the rules",
     "test_contract.py": "the whole OpenAPI document against broken requests",
     "test_demo.py": "the demo lot",
     "test_docs.py": "the documents",
     "test_hostile.py": "every reader against broken files",
+    "test_invariance.py": "the released file, whatever it is asked beside",
     "test_roles.py": "every route for every role",
 }
 # Folders of such files.
