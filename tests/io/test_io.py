@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +222,22 @@ def test_reading_loads_neither_scipy_nor_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("data", [b"x,y\n1,2\n", b"FileVersion 1 9;", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("format", [None, "csv", "klarf", "png"])
+def test_a_refused_file_leaves_nothing_to_the_garbage_collector(
+    data: bytes, format: str | None
+) -> None:
+    """An error that its own frames hold keeps every array of the reader until it comes."""
+    with suppress(FormatError):
+        read(data, format)
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(FormatError):
+            read(data, format)
+        left = [found for found in gc.get_objects() if isinstance(found, FormatError)]
+    finally:
+        gc.enable()
+    assert left == []
