@@ -1,0 +1,100 @@
+"""How long the upload of a 25-wafer STDF takes over reading the same file with the library.
+
+``python -m benchmarks.service.upload`` starts a server of its own in an empty folder, with every
+check on, and sends different lots over loopback, in turn with the library; nothing is predicted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.service.load import request, run_load
+from benchmarks.service.predict import serving
+from waferscope.domain.wafermap import WaferMap
+from waferscope.io import read
+from waferscope.io.stdf import stdf_bytes, stdf_row
+from waferscope.service.auth import tokens
+from waferscope.service.auth.roles import Role
+from waferscope.service.auth.store import add_sitting
+from waferscope.service.ids import new_id
+from waferscope.service.migrate import upgrade
+from waferscope.service.parts import Parts, open_parts
+from waferscope.service.settings import Settings
+from waferscope.service.tables import User
+
+WAFERS = 25
+TARGET_MS = 150
+
+
+def build_lot(number: int, side: int) -> bytes:
+    """Return an STDF lot of 25 round wafers, no two of them alike."""
+    rng = np.random.default_rng(number)
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    on_wafer = np.hypot(y, x) <= side / 2
+    wafers = []
+    for slot in range(1, WAFERS + 1):
+        dies = np.where(rng.random((side, side)) < 0.1, 2, 1) * on_wafer
+        wafers.append(
+            WaferMap(dies, wafer_id=f"W{slot:02d}", lot_id=f"LOT{number:04d}", product="BENCH")
+        )
+    return stdf_bytes([stdf_row(wafer) for wafer in wafers])
+
+
+def add_annotator(house: Parts) -> str:
+    """Add an annotator and return an access token."""
+    user_id = new_id("usr")
+    with house.records.writing() as session:
+        session.add(User(id=user_id, name=user_id, role="annotator"))
+        session.flush()
+        sitting = add_sitting(session, user_id, 7, "127.0.0.1", "benchmark")
+    return tokens.sign_access(house.settings, user_id, sitting.id, Role.ANNOTATOR)
+
+
+def measure(port: int, token: str, side: int, lots: int) -> None:
+    """Print what uploads take over reading, for wafers of so many dies across."""
+    reading: list[float] = []
+    sending: list[float] = []
+    for number in range(lots + 1):
+        data = build_lot(number, side)
+        start = time.perf_counter()
+        read(data)
+        reading.append((time.perf_counter() - start) * 1000)
+        path = "/api/v1/uploads?predict=false&file_name=lot.stdf"
+        one = request("POST", path, data, Authorization=f"Bearer {token}")
+        sending += run_load(port, [one], 1).ms
+    # The first of each imports and reserves memory.
+    over = [s - r for s, r in zip(sending[1:], reading[1:], strict=True)]
+    print(
+        f"{WAFERS} wafers of {side} x {side}: upload p50 {statistics.median(sending[1:]):.0f} ms, "
+        f"reading {statistics.median(reading[1:]):.0f} ms, over it p50 "
+        f"{statistics.median(over):.0f} ms (at most {TARGET_MS})"
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lots", type=int, default=15, help="lots of each size")
+    parser.add_argument("--sides", type=int, nargs="+", default=[40, 64, 100], help="dies across")
+    choice = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} processors")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        house = open_parts(Settings(home=home, demo=False))
+        upgrade(house.records.engine)
+        token = add_annotator(house)
+        app = "waferscope.service.app:create_app"
+        with serving(app, home=home) as (port, _):
+            for side in choice.sides:
+                measure(port, token, side, choice.lots)
+
+
+if __name__ == "__main__":
+    main()
