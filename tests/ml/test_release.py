@@ -72,7 +72,8 @@ def test_a_checkpoint_becomes_a_measured_and_described_file(
     info = load_predictor(done.model, threads=1).model
     assert (info.version, info.architecture) == ("1.2.3", "ResNet-18 U-Net")
     sources = ["synthetic", "WM-811K"]
-    assert info.training_data == {"recipe": "smoke", "steps": 6, "seed": 2, "sources": sources}
+    run = {"recipe": "smoke", "steps": 6, "seed": 2}
+    assert info.training_data == {**run, "began with": "random weights", "sources": sources}
     assert info.notices == notices_of(sources)
     assert info.data_fingerprint == "d" * 64
     assert info.quantisation.startswith("int8")
