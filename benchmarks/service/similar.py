@@ -123,13 +123,14 @@ def timed(ask: Callable[[Floats], list[Near]], queries: Floats) -> tuple[str, li
 def measure(house: Parts, count: int, size: int, asks: int) -> None:
     """Fill the index, search, and print what it took."""
     followed = Followed(VectorIndex(size))
-    before, begin = resident(), time.perf_counter()
+    before, begin, worked = resident(), time.perf_counter(), time.process_time()
     with house.records.reading() as session:
         catch_up(session, followed, MODEL)
     print(
         f"index: {len(followed.index):,} vectors of {size}, {followed.index.nbytes / 1e6:.0f} MB; "
         f"process grew by {(resident() - before) / 1e6:.0f} MB; "
-        f"read in {time.perf_counter() - begin:.1f} s"
+        f"read in {time.perf_counter() - begin:.1f} s, "
+        f"processor {time.process_time() - worked:.1f} s"
     )
     queries = next(parts_of(count, size))[:: max(1, PART // asks)][:asks]
     wanted = {

@@ -39,6 +39,7 @@ def test_vectors_come_in_parts_under_their_numbers(
     house: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "STATEMENT", 2)
+    monkeypatch.setattr(store, "READ_AT_ONCE", 2)
     user = add_person(house, "annotator").id
     with house.records.writing() as session:
         for i in range(5):

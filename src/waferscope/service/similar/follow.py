@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from waferscope.errors import UnavailableError
 from waferscope.service.similar import store
 from waferscope.service.tables.row import now
-from waferscope.service.vectors import Followed, Numbers
+from waferscope.service.vectors import SEGMENT, Followed, Numbers
 
-STEP: Final = 20_000
-"""Rows that are read at a time: some 25 MB of them."""
+STEP: Final = SEGMENT
+"""Rows that are read at a time: a first reading makes whole segments, none of which is copied."""
 SETTLED: Final = timedelta(seconds=120)
 """A number below others turns up within this time, as long as its transaction took, or never."""
 PATIENCE_S: Final = 5.0

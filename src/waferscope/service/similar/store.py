@@ -15,10 +15,12 @@ from waferscope.errors import NotFoundError
 from waferscope.service.selection.filters import EVERYTHING, Wanted
 from waferscope.service.selection.store import narrow
 from waferscope.service.tables import Cause, Embedding, Wafer, WaferLabel
-from waferscope.service.vectors import Floats, Numbers
+from waferscope.service.vectors import SEGMENT, Floats, Numbers
 
 STATEMENT: Final = 5_000
 """Values of one statement; both databases take more."""
+READ_AT_ONCE: Final = SEGMENT
+"""Embeddings that are read by one statement, which names a range: 17 MB of 256 components."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def vectors_of(
     session: Session, model_version: str, numbers: Sequence[int]
 ) -> Iterator[tuple[Numbers, Floats]]:
     """Yield embeddings under rising numbers, some thousand at a time; also such in between."""
-    for part in _parts(numbers):
+    for part in _parts(numbers, READ_AT_ONCE):
         query = select(Embedding.number, Embedding.vector).where(
             Embedding.model_version == model_version,
             Embedding.number.between(part[0], part[-1]),
@@ -103,7 +105,7 @@ def matching_numbers(
 def candidates(session: Session, numbers: Numbers, wanted: Wanted) -> list[Candidate]:
     """Return those of the embeddings whose wafers are wanted, in no order."""
     found = []
-    for part in _parts(numbers.tolist()):
+    for part in _parts(numbers.tolist(), STATEMENT):
         query = narrow(select(Embedding.number, Embedding.vector, Wafer).join(Wafer), wanted)
         for number, vector, wafer in session.execute(query.where(Embedding.number.in_(part))):
             found.append(Candidate(number, np.frombuffer(vector, dtype="<f4"), wafer))
@@ -113,7 +115,7 @@ def candidates(session: Session, numbers: Numbers, wanted: Wanted) -> list[Candi
 def known_numbers(session: Session, numbers: Numbers) -> Numbers:
     """Return those of the numbers that the records still have."""
     found: list[int] = []
-    for part in _parts(numbers.tolist()):
+    for part in _parts(numbers.tolist(), STATEMENT):
         found += session.scalars(select(Embedding.number).where(Embedding.number.in_(part)))
     return np.array(found, dtype=np.int64)
 
@@ -140,6 +142,6 @@ def causes_of(session: Session, wafer_ids: Sequence[str]) -> dict[str, list[Caus
     return found
 
 
-def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for begin in range(0, len(numbers), STATEMENT):
-        yield numbers[begin : begin + STATEMENT]
+def _parts(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for begin in range(0, len(numbers), size):
+        yield numbers[begin : begin + size]
