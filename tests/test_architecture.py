@@ -41,7 +41,6 @@ HOUSE_TESTS = {
     "test_demo.py": "the demo lot",
     "test_docs.py": "the documents",
     "test_hostile.py": "every reader against broken files",
-    "test_invariance.py": "the released file, whatever it is asked beside",
     "test_roles.py": "every route for every role",
 }
 # Folders of such files.
