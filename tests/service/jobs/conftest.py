@@ -60,6 +60,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "WAFERSCOPE_CACHE_URL": settings.cache_url,
         "WAFERSCOPE_SECRET": settings.secret.get_secret_value(),
         "WAFERSCOPE_WEBHOOK_HOSTS": ",".join(settings.webhook_hosts),
+        "WAFERSCOPE_JOB_CONCURRENCY": str(settings.job_concurrency),
     }
 
 

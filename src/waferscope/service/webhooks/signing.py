@@ -57,7 +57,7 @@ def sign(secret: str, timestamp: int, body: bytes) -> str:
     """Return the signature of a delivery: HMAC-SHA256 over the time, a dot and the body.
 
     >>> sign("whs_x", 1, b"{}")[:15]
-    'sha256=6a4f7a8c'
+    'sha256=8543495b'
     """
     message = f"{timestamp}.".encode() + body
     return "sha256=" + hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
