@@ -82,6 +82,7 @@ class VectorIndex:
 
         ``among`` leaves out all others. The order is that of the rounded vectors.
         """
+        faiss.omp_set_num_threads(1)  # of this thread: for one query, more would only wait
         query = self._coded(vector[np.newaxis])
         params = faiss.SearchParameters()
         if among is not None:

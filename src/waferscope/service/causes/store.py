@@ -9,8 +9,9 @@ from waferscope.errors import NotFoundError
 from waferscope.service.causes.schemas import Sought
 from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
+from waferscope.service.selection.store import is_live
 from waferscope.service.store import newest_first
-from waferscope.service.tables import Cause, Wafer
+from waferscope.service.tables import Cause
 
 
 def add_cause(session: Session, cause: Cause) -> Cause:
@@ -23,8 +24,7 @@ def add_cause(session: Session, cause: Cause) -> Cause:
 
 def get_cause(session: Session, cause_id: str) -> Cause:
     """Return a cause. Raises NotFoundError; also for a cause of a deleted wafer."""
-    query = select(Cause).join(Wafer).where(Cause.id == cause_id, Wafer.deleted_at.is_(None))
-    found = session.scalar(query)
+    found = session.scalar(select(Cause).where(Cause.id == cause_id, is_live(Cause.wafer_id)))
     if found is None:
         raise NotFoundError(f"Expected the id of a cause, got {cause_id!r}. Look into the list.")
     return found
@@ -32,7 +32,7 @@ def get_cause(session: Session, cause_id: str) -> Cause:
 
 def list_causes(session: Session, place: Place, sought: Sought) -> list[Cause]:
     """Return one cause more than the page has room for, newest first."""
-    query = select(Cause).join(Wafer).where(Wafer.deleted_at.is_(None))
+    query = select(Cause).where(is_live(Cause.wafer_id))
     for column, value in (
         (Cause.wafer_id, sought.wafer_id),
         (Cause.label, sought.label),

@@ -9,6 +9,7 @@ from waferscope.errors import NotFoundError
 from waferscope.service.flags.schemas import Sought
 from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
+from waferscope.service.selection.store import is_live
 from waferscope.service.store import newest_first
 from waferscope.service.tables import Flag, Prediction, Wafer
 
@@ -72,5 +73,5 @@ def delete_flag(session: Session, flag: Flag) -> None:
 
 
 def _set_by(user_id: str | None) -> Select[Flag]:
-    query = select(Flag).join(Wafer).where(Wafer.deleted_at.is_(None))
+    query = select(Flag).where(is_live(Flag.wafer_id))
     return query if user_id is None else query.where(Flag.user_id == user_id)

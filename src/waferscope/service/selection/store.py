@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from waferscope.errors import NotFoundError
 from waferscope.service.selection.filters import Origin, Wanted
@@ -24,6 +24,14 @@ def get_wafer(session: Session, wafer_id: str) -> Wafer:
     if found is None or found.deleted_at is not None:
         raise NotFoundError(f"Expected the id of a wafer, got {wafer_id!r}. Look into the list.")
     return found
+
+
+def is_live(wafer_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Return that the wafer which a row is about is not deleted.
+
+    Asked row by row: with a join SQLite would walk through all wafers there are.
+    """
+    return exists(select(Wafer.id).where(Wafer.id == wafer_id, Wafer.deleted_at.is_(None)))
 
 
 def narrow(query: Query, wanted: Origin, *, deleted: bool = False) -> Query:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -103,12 +103,23 @@ def matching_numbers(
 
 
 def candidates(session: Session, numbers: Numbers, wanted: Wanted) -> list[Candidate]:
-    """Return those of the embeddings whose wafers are wanted, in no order."""
+    """Return those of the embeddings whose wafers are wanted, in no order.
+
+    Each wafer is looked up by its id: joined, SQLite would walk through all that are not deleted.
+    """
+    fits = narrow(select(Wafer.id), wanted).where(Wafer.id == Embedding.wafer_id)
+    columns = (Embedding.number, Embedding.vector, Embedding.wafer_id)
+    query = select(*columns).where(exists(fits.correlate(Embedding)))
     found = []
     for part in _parts(numbers.tolist(), STATEMENT):
-        query = narrow(select(Embedding.number, Embedding.vector, Wafer).join(Wafer), wanted)
-        for number, vector, wafer in session.execute(query.where(Embedding.number.in_(part))):
-            found.append(Candidate(number, np.frombuffer(vector, dtype="<f4"), wafer))
+        rows = session.execute(query.where(Embedding.number.in_(part))).all()
+        ids = [row.wafer_id for row in rows]
+        wafers = {one.id: one for one in session.scalars(select(Wafer).where(Wafer.id.in_(ids)))}
+        found += [
+            Candidate(row.number, np.frombuffer(row.vector, dtype="<f4"), wafers[row.wafer_id])
+            for row in rows
+            if row.wafer_id in wafers  # purged meanwhile
+        ]
     return found
 
 
