@@ -11,6 +11,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,8 @@ def _insert(session: Session, vectors: Floats, user: str, lot: str, done: int) -
         {"wafer_id": id_, "model_version": MODEL, "size": vector.size, "vector": vector.tobytes()}
         for id_, vector in zip(ids, vectors, strict=True)
     ]
-    session.execute(insert(Embedding), [{**row, "created_at": now()} for row in rows])
+    yesterday = now() - timedelta(days=1)
+    session.execute(insert(Embedding), [{**row, "created_at": yesterday} for row in rows])
 
 
 def _product(number: int) -> str:

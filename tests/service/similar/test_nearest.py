@@ -80,7 +80,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, narrow: int, most: int) -> None:
 
 
 WAYS: dict[str, tuple[int, int]] = {
-    "among those that fit": (50_000, 20_000),
+    "among those that fit": (20_000, 20_000),
     "sorted out afterwards": (3, 20_000),
     "sorted out, then among those that fit": (3, 60),
 }

@@ -15,7 +15,7 @@ from waferscope.service.similar.store import Candidate
 from waferscope.service.tables import Wafer
 from waferscope.service.vectors import Floats, Followed, Numbers
 
-NARROW: Final = 50_000
+NARROW: Final = 20_000
 """A filter that fits at most so many wafers is searched among them; else they are sorted out."""
 MOST_CANDIDATES: Final = 20_000
 GROWTH: Final = 4
