@@ -87,6 +87,36 @@ def widened(data: Path | None) -> TrainConfig:
     )
 
 
+def dense(data: Path | None) -> TrainConfig:
+    """Go on with the model that ships, on dense mixtures and large grids, for a short time in bf16.
+
+    On a processor with AMX a step takes a fraction of what it takes in single precision.
+    """
+    buckets = (
+        Bucket(32, 64, 0.24, 0.24, Mix(synth=0.4, real=0.4, composed=0.2)),
+        Bucket(64, 32, 0.44, 0.46, Mix(synth=0.42, real=0.12, mixed=0.34, composed=0.12)),
+        Bucket(96, 14, 0.12, 0.11, Mix(synth=0.8, real=0.15, composed=0.05)),
+        Bucket(128, 10, 0.17, 0.16, Mix(synth=0.86, real=0.11, composed=0.03)),
+        Bucket(160, 6, 0.03, 0.03, Mix(synth=0.8, real=0.2)),
+    )
+    return TrainConfig(
+        name="dense",
+        buckets=_usable(buckets, data),
+        data=data,
+        steps=2400,
+        round_steps=200,
+        validate_rounds=12,
+        learning_rate=5.0e-4,
+        warmup_steps=40,
+        ema_decay=0.995,
+        seed=3,
+        threads=2,
+        precision="bf16-mixed",
+        start_from=find_model(),
+        minutes=11.0,
+    )
+
+
 def quick(data: Path | None) -> TrainConfig:
     """ResNet-18, ten minutes on two cores: for trying an idea."""
     buckets = (
@@ -222,6 +252,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "released": released,
     "refined": refined,
     "widened": widened,
+    "dense": dense,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,

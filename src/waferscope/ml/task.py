@@ -141,7 +141,8 @@ class SegmentationTask(lightning.LightningModule):
 
 
 def loss_terms(out: WaferOutput, batch: Batch, config: LossConfig) -> dict[str, Tensor]:
-    """Return the weighted loss terms of a batch: focal, dice, bag and patterns."""
+    """Return the weighted loss terms of a batch, reckoned in single precision whatever the run."""
+    out = WaferOutput(*(part.float() for part in out))
     fail = batch.dies == 2
     known = (batch.target >= 0).to(out.mask_logits.dtype)
     on_fail = known * fail[:, None]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,21 @@ def test_what_is_no_file_of_wafers_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.stdf").write_bytes(b"\x80\x05cos\nsystem\n")
     with pytest.raises(FormatError):
         read_file(tmp_path / "a.stdf")
+
+
+def test_a_pickle_is_refused_whatever_it_is_called(tmp_path: Path) -> None:
+    for name in ("LSWMD.pkl", "lot.csv"):
+        (tmp_path / name).write_bytes(pickle.dumps({"waferMap": [[1, 2]]}))
+        with pytest.raises(FormatError):
+            read_file(tmp_path / name)
+
+
+def test_an_archive_is_predicted_whole_or_not_at_all(tmp_path: Path) -> None:
+    write([make_wafer(1, 9)], tmp_path / "good.csv")
+    with zipfile.ZipFile(tmp_path / "lot.zip", "w") as archive:
+        archive.write(tmp_path / "good.csv", "good.csv")
+    assert len(read_file(tmp_path / "lot.zip").wafers) == 1
+    with zipfile.ZipFile(tmp_path / "lot.zip", "a") as archive:
+        archive.writestr("bad.stdf", b"no wafer at all")
+    with pytest.raises(FormatError, match=r"bad\.stdf"):
+        read_file(tmp_path / "lot.zip")

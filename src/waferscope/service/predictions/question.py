@@ -6,15 +6,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from waferscope.domain.wafermap import WaferMap
-from waferscope.errors import SizeError
-from waferscope.io import read
+from waferscope.errors import FormatError, SizeError
 from waferscope.service.predictions.inline import build_wafer
 from waferscope.service.predictions.schemas import MOST_WAFERS, Asked
+from waferscope.service.strangers import read_stranger
+
+MOST_READ: Final = 10 * MOST_WAFERS
+"""Wafers beyond which a file is not even read."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,21 @@ def parse(body: bytes) -> list[str] | Given:
 def read_file(path: Path) -> Given:
     """Return the wafers of a file; its name is in their records, hence in the digest.
 
-    Raises FormatError, and SizeError for more wafers than a request may have.
+    Raises FormatError for a file of which anything cannot be read, since nobody would be told
+    what is missing, and SizeError for more wafers than a request may have.
     """
-    wafers = read(path)
-    if len(wafers) > MOST_WAFERS:
+    found = read_stranger(path, MOST_READ)
+    if len(found.wafers) > MOST_WAFERS:
         raise SizeError(
-            f"Expected at most {MOST_WAFERS} wafers in a file to predict, got {len(wafers):,}. "
-            "Upload it and ask for a batch."
+            f"Expected at most {MOST_WAFERS} wafers in a file to predict, "
+            f"got {len(found.wafers):,}. Upload it and ask for a batch."
+        )
+    if found.failures:
+        first = found.failures[0]
+        raise FormatError(
+            f"Expected an archive whose every file can be read, got {first.name}: {first.detail} "
+            "Take it out, or upload the archive, which keeps what is good."
         )
     with path.open("rb") as file:
         content = hashlib.file_digest(file, "sha256").hexdigest()
-    return Given(wafers, hashlib.sha256(f"{content} {path.name}".encode()).hexdigest())
+    return Given(found.wafers, hashlib.sha256(f"{content} {path.name}".encode()).hexdigest())
