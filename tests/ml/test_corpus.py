@@ -184,5 +184,16 @@ def test_annotated_wafers_are_drawn_by_their_size() -> None:
     assert corpus.fingerprint != Corpus(SynthConfig()).fingerprint
 
 
+def test_noise_has_no_class_on_any_failing_die() -> None:
+    sample = Corpus(SynthConfig()).draw("noise", np.random.default_rng(3), 64)
+    fails = sample.dies == 2
+    assert max(canvas_shape(sample.dies.shape)) == 64
+    assert fails.any()
+    assert (sample.target[:, fails] == 0).all()
+    assert (sample.target[:, ~fails] == -1).all()
+    assert not sample.bag.any()
+    assert not sample.patterns.any()
+
+
 def test_held_out_wafers_need_no_pool(data: Path) -> None:
     assert open_corpus(data, "val", compose=False).pool is None

@@ -6,7 +6,7 @@ import pytest
 
 from tests.synth.measure import polar
 from waferscope.synth import SynthConfig, build_wafer
-from waferscope.synth.background import draw_background, draw_density
+from waferscope.synth.background import NOISE_DENSITY, draw_background, draw_density, draw_noise
 from waferscope.synth.grid import build_grid
 
 
@@ -70,3 +70,17 @@ def test_larger_grids_and_patterned_wafers_are_cleaner(rng: np.random.Generator)
 
     assert median(100, patterned=False) < 0.5 * median(26, patterned=False)
     assert median(26, patterned=True) < median(26, patterned=False)
+
+
+def test_noise_is_a_disc_of_independent_fails(rng: np.random.Generator) -> None:
+    rates = []
+    for _ in range(60):
+        dies = draw_noise(rng, (61, 41))
+        on, fail = dies > 0, dies == 2
+        assert on.sum() == pytest.approx(np.pi / 4 * 60 * 40, rel=0.03)
+        rates.append(rate := fail.sum() / on.sum())
+        pairs = on[:, 1:] & on[:, :-1]
+        both = (fail[:, 1:] & fail[:, :-1]).sum() / pairs.sum()
+        assert both == pytest.approx(rate**2, abs=0.03)
+    assert min(rates) < 0.05
+    assert 0.2 < max(rates) < NOISE_DENSITY + 0.05

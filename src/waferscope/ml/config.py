@@ -17,7 +17,7 @@ class Mix:
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
     ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
-    ``annotated``: wafers with masks that people drew.
+    ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently.
     """
 
     synth: float = 1.0
@@ -25,12 +25,13 @@ class Mix:
     mixed: float = 0.0
     composed: float = 0.0
     annotated: float = 0.0
+    noise: float = 0.0
 
     def counts(self, size: int) -> dict[str, int]:
         """Return wafers per source in a batch of ``size``; rounding goes to the first source.
 
         >>> Mix(synth=1, real=1).counts(5)
-        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0, 'annotated': 0}
+        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0, 'annotated': 0, 'noise': 0}
         """
         shares = asdict(self)
         total = sum(shares.values())

@@ -24,14 +24,14 @@ from waferscope.ml.data import (
     load_wafer_set,
 )
 from waferscope.ml.selection import Selection, keep_fraction, select, without_labels
-from waferscope.synth import SynthConfig, build_wafer
+from waferscope.synth import SynthConfig, build_wafer, draw_noise
 from waferscope.synth.compose import Pool, build_pool
 
 REAL_FILE: Final = "wm811k/{split}.parquet"
 MIXED_FILE: Final = "mixedwm38/{split}.parquet"
 SYNTH_WEIGHT: Final = 0.3
 """Weight of a synthetic wafer's pattern labels: they follow the definitions, not the labellers."""
-SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated")
+SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated", "noise")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -90,6 +90,8 @@ class Corpus:
             fitting = [s for s in self.annotated if max(canvas_shape(s.dies.shape)) == side]
             if fitting:
                 return fitting[int(rng.integers(len(fitting)))]
+        if source == "noise":
+            return from_label(LabelledWafer(draw_noise(rng, self._synth_shape(rng, side)), ()))
         if source not in SOURCES:
             raise ConfigError(
                 f"Expected a source of {', '.join(SOURCES)}, got {source!r}. "

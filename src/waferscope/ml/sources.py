@@ -31,6 +31,7 @@ _OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
     "mixed": (MIXEDWM38,),
     "composed": (WM811K, MIXEDWM38),
     "annotated": (ANNOTATED,),
+    "noise": (SYNTHETIC,),
 }
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
-from waferscope.domain.wafermap import FAIL, PASS, WaferMap
+from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ConfigError
 from waferscope.ml.data import load_wafer_set
-from waferscope.synth import SynthConfig, generate
+from waferscope.synth import SynthConfig, draw_noise, generate
 from waferscope.synth.compose import build_pool
 
 Mask = npt.NDArray[np.bool_]
@@ -25,7 +25,6 @@ FIT_SEED: Final = 5_000_000
 TEST_SEED: Final = 6_000_000
 """Synthetic wafers on which figures are reported; training uses seeds far below both."""
 FIT_WAFERS: Final = 600
-NOISE_DENSITY: Final = 0.25
 _NONE: Final = "none"
 
 
@@ -69,11 +68,7 @@ def noise(seed: int, count: int) -> Iterator[WaferMap]:
     rng = np.random.default_rng(seed)
     for index in range(count):
         rows, cols = rng.integers(15, 81, 2)
-        v, u = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : cols * 1j]
-        fails = rng.random((rows, cols)) < rng.uniform(0.0, NOISE_DENSITY)
-        on = v**2 + u**2 <= 1.0
-        dies = np.where(on, np.where(fails, FAIL, PASS), 0).astype(np.uint8)
-        yield WaferMap(dies, wafer_id=f"noise-{index}")
+        yield WaferMap(draw_noise(rng, (int(rows), int(cols))), wafer_id=f"noise-{index}")
 
 
 def hand_checked(masks: Path, wafers: Path) -> list[Truth]:

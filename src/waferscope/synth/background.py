@@ -7,12 +7,16 @@ Matched to WM-811K wafers labelled as free of patterns: beyond rho 0.9 the media
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from waferscope.domain.wafermap import FAIL, PASS, DieGrid
 from waferscope.synth.config import REFERENCE_SIDE, SynthConfig
 from waferscope.synth.grid import BoolGrid, FloatGrid, Grid, smooth_noise
 
+NOISE_DENSITY: Final = 0.25
+"""Highest fail rate of a wafer of pure noise."""
 _CEILING = 0.5
 """Highest background fail probability of a die: above it, a person would see a pattern."""
 
@@ -23,6 +27,16 @@ class Background:
 
     prob: FloatGrid
     fails: BoolGrid
+
+
+def draw_noise(rng: np.random.Generator, shape: tuple[int, int]) -> DieGrid:
+    """Return a round wafer whose dies fail independently at a rate of 0 to `NOISE_DENSITY`.
+
+    Nothing on it is a pattern, however much a chance line of fails looks like a scratch.
+    """
+    v, u = np.ogrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    fails = rng.random(shape) < rng.uniform(0.0, NOISE_DENSITY)
+    return np.where(v**2 + u**2 <= 1.0, np.where(fails, FAIL, PASS), 0).astype(np.uint8)
 
 
 def draw_density(
