@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from waferscope.service.app import build_app
 from waferscope.service.auth.identity import Authority
+from waferscope.service.middleware import PAGES
 from waferscope.service.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -31,7 +32,7 @@ def _roles(dependant: Dependant) -> Iterator[Authority]:
 def routes(app: FastAPI) -> Iterator[tuple[str, str, str, str]]:
     """Yield noun, method and path, least role, and summary of every route of the API."""
     for route in iter_route_contexts(app.routes):
-        if not isinstance(route.original_route, APIRoute):
+        if not isinstance(route.original_route, APIRoute) or str(route.path) in PAGES:
             continue
         found = [one.role for one in _roles(route.dependant)]
         role = str(max(found, key=lambda one: one.rank)) if found else "anybody"

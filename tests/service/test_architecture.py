@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from waferscope.service.app import PUBLIC
 from waferscope.service.auth.identity import Authority
+from waferscope.service.middleware import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = ROOT / "src" / "waferscope" / "service"
@@ -138,7 +139,7 @@ def authorities(dependant: Dependant) -> Iterator[Authority]:
 
 def routes(app: FastAPI) -> Iterator[tuple[str, Dependant]]:
     for route in iter_route_contexts(app.routes):
-        if isinstance(route.original_route, APIRoute):
+        if isinstance(route.original_route, APIRoute) and route.path not in PAGES:
             verbs = sorted(route.methods or ())
             yield from ((f"{verb} {route.path}", route.dependant) for verb in verbs)
 

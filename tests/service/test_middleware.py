@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -36,10 +37,22 @@ def test_every_answer_guards_the_browser(client: TestClient, path: str) -> None:
     assert "Server" not in headers
 
 
-def test_the_documentation_may_load_its_scripts(client: TestClient) -> None:
-    page = client.get("http://testserver/docs")
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_loads_from_its_own_host_alone(client: TestClient, path: str) -> None:
+    page = client.get("http://testserver" + path)
     assert page.status_code == 200
-    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "http" not in policy
+    files = re.findall(r"""(?:src|href)=["']([^"']+)["']""", page.text)
+    loaded = [file for file in files if file.endswith((".js", ".css"))]
+    assert loaded
+    for file in files:
+        assert file.startswith("/"), file
+    for file in loaded:
+        answer = client.get("http://testserver" + file)
+        assert answer.status_code == 200
+        assert ("javascript" if file.endswith("js") else "css") in answer.headers["Content-Type"]
 
 
 def chunks(size: int) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 
 import waferscope
 from waferscope.service.audit import routes as audit
@@ -20,7 +21,7 @@ from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
 from waferscope.service.keys import routes as keys
 from waferscope.service.lots import routes as lots
-from waferscope.service.middleware import BodyLimit, Surround
+from waferscope.service.middleware import DOCS_FILES, BodyLimit, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
 from waferscope.service.retention import routes as retention
@@ -55,12 +56,13 @@ PUBLIC: Final = frozenset(
 
 def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     """Return the app over its parts, which are opened unless they are given."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="WaferScope",
         version=waferscope.__version__,
         description="Marks on every die of a wafer which defect mechanism it belongs to.",
         lifespan=_lifespan,
         openapi_url="/api/v1/openapi.json",
+        static_url=DOCS_FILES,
     )
     app.state.parts = parts if parts is not None else open_parts(settings)
     api = APIRouter(prefix="/api/v1")

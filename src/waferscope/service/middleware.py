@@ -30,12 +30,14 @@ HEADERS: Final = (
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STRICT_CONTENT: Final = "default-src 'none'; frame-ancestors 'none'"
 DOCS_CONTENT: Final = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
-    "img-src 'self' data: https:; font-src 'self' https://fonts.gstatic.com; "
-    "worker-src blob:; frame-ancestors 'none'"
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
 )
 DOCS: Final = ("/docs", "/redoc")
+PAGES: Final = (*DOCS, "/docs/oauth2-redirect")
+"""Routes that are no part of the API: its documentation."""
+DOCS_FILES: Final = "/docs-files"
+"""Where their scripts and styles lie: a fab's network reaches no other host."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _log = structlog.get_logger()
 
