@@ -14,7 +14,7 @@ from tests.tiny_model import build_tiny_model
 from waferscope.ml.config import Bucket, Mix
 from waferscope.ml.export import NOTICES
 from waferscope.ml.recipes import build_recipe
-from waferscope.ml.sources import KINDS, lineage_of, notices_of, sources_of
+from waferscope.ml.sources import KINDS, lineage_of, note_beginning, notices_of, sources_of
 from waferscope.ml.task import ABOUT
 
 
@@ -92,3 +92,13 @@ def test_the_lineage_goes_back_to_the_first_weights(tmp_path: Path) -> None:
     assert lineage_of(second) == (named, "smoke, 4 steps")
     first.unlink()
     assert lineage_of(second) == ("last.ckpt, not there any more",)
+
+
+def test_a_beginning_is_remembered_though_its_file_is_replaced(tmp_path: Path) -> None:
+    first = run(tmp_path / "first", Mix())
+    torch.save({ABOUT: {"recipe": "smoke", "steps": 4}}, first)
+    second = run(tmp_path / "second", Mix(), start_from=str(first))
+    began = lineage_of(second)
+    note_beginning(second.parent, first)
+    first.unlink()
+    assert lineage_of(second) == began

@@ -25,6 +25,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """What each source gives, as the card says it."""
 RUN_NOTE: Final = "run.json"
+BEGAN_NOTE: Final = "began_with.json"
+"""What a run began with, noted at its start: the file it names may be another one later."""
 _OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
     "synth": (SYNTHETIC,),
     "real": (WM811K,),
@@ -55,13 +57,25 @@ def lineage_of(checkpoint: Path) -> tuple[str, ...]:
 
     As the notes beside the checkpoints say; a model file that a run began with names itself.
     """
+    began = checkpoint.with_name(BEGAN_NOTE)
+    if began.exists():
+        return tuple(json.loads(began.read_text(encoding="utf-8")))
     note = checkpoint.with_name(RUN_NOTE)
     start = (
         json.loads(note.read_text(encoding="utf-8")).get("start_from") if note.exists() else None
     )
     if not start:
         return ()
-    path = Path(start)
+    return _history_of(Path(start))
+
+
+def note_beginning(folder: Path, start: Path) -> None:
+    """Write beside a run what the weights it begins with went through."""
+    (folder / BEGAN_NOTE).write_text(json.dumps(_history_of(start)), encoding="utf-8")
+
+
+def _history_of(path: Path) -> tuple[str, ...]:
+    """Return what the weights in a checkpoint or model file went through, itself included."""
     if not path.exists():
         return (f"{path.name}, not there any more",)
     if path.suffix == ".onnx":

@@ -28,6 +28,7 @@ from waferscope.ml.restore import restore_network
 from waferscope.ml.rounds import Rounds
 from waferscope.ml.selection import Selection
 from waferscope.ml.semi import SemiTask
+from waferscope.ml.sources import note_beginning
 from waferscope.ml.task import ABOUT, SegmentationTask
 
 LAST: Final = "last.ckpt"
@@ -67,6 +68,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     task = build_task(config, corpus.fingerprint)
     if config.start_from is not None and not last.exists():
         task.start_from(_starting_network(config, corpus))
+        note_beginning(folder, config.start_from)
     trainer.fit(
         task,
         datamodule=Rounds(config, corpus, held_out),

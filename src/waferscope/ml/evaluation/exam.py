@@ -45,7 +45,7 @@ class Exam:
     composed: int = 800
     noise: int = 2000
     fit_synthetic: int = 600
-    fit_noise: int = 1500
+    fit_noise: int = 4000
     turned: int = 160
     moved: int = 80
     lots: float = 1.0
