@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from waferscope.errors import ConfigError
 from waferscope.ml.config import Bucket, LossConfig, Mix, SemiConfig, TrainConfig
+from waferscope.ml.corpus import SOURCES
 
 SHARES = st.floats(0.0, 10.0).map(lambda x: 0.0 if x < 0.01 else x)
 
 
-@given(st.tuples(*[SHARES] * 5).filter(any), st.integers(1, 300))
+@given(st.tuples(*[SHARES] * len(SOURCES)).filter(any), st.integers(1, 300))
 def test_a_batch_is_parted_by_its_shares(shares: tuple[float, ...], size: int) -> None:
     counts = Mix(*shares).counts(size)
     assert sum(counts.values()) == size
@@ -24,7 +25,7 @@ def test_a_batch_is_parted_by_its_shares(shares: tuple[float, ...], size: int) -
         if share == 0:
             assert count == 0
         # Every other source is rounded down; the first takes what that leaves.
-        assert abs(count - wanted) < (5 if name == first else 1) + 1e-6
+        assert abs(count - wanted) < (len(SOURCES) if name == first else 1) + 1e-6
 
 
 @pytest.mark.parametrize("mix", [Mix(synth=0.0), Mix(synth=2.0, real=-1.0)])
