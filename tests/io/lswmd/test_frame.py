@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_columns_are_named_and_placed(layout: str) -> None:
     assert columns["lotName"] == ["lot1", "lot1", "lot2"]
     assert as_text(columns["failureType"][0]) == "Loc"
     assert as_text(columns["trianTestLabel"][0]) is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_names_that_are_not_called_are_refused(layout: str) -> None:
+    data = frame_bytes([np.ones((2, 2), dtype=np.uint8)] * 3, ["Loc"] * 3, [None] * 3, layout)
+    calls = [at for at, byte in enumerate(data) if byte == pickle.REDUCE[0]]
+    for at in calls:  # the arguments are dropped, and the name is left where its object belongs
+        bare = data[:at] + pickle.POP + data[at + 1 :]
+        with suppress(FormatError):
+            read_frame(io.BytesIO(bare), "x")
 
 
 def dtype(code: Any = "u1", order: str = "|", fields: Any = None) -> Piece:

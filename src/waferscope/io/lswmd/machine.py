@@ -22,6 +22,7 @@ _PIECE: Final = 1 << 20
 _HIGHEST: Final = 5
 # What an operation raises on operands of another kind than it expects.
 DAMAGE: Final = (
+    AttributeError,
     EOFError,
     IndexError,
     KeyError,
