@@ -17,18 +17,25 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, 
 from sqlalchemy.orm import Session, sessionmaker
 
 from waferscope.errors import FullError, InputError, UnavailableError, WaferScopeError
+from waferscope.service.turns import Turns
 
 BUSY_MS: Final = 10_000
 """How long a writer waits for another one on SQLite."""
 POOL_SIZE: Final = 10
 POOL_WAIT_S: Final = 5
 CONNECT_S: Final = 3
+LOOKUPS: Final = 8
+"""Short reads of one process at a time, where another process answers them."""
 DISK_FULL: Final = {"53100", "53200"}
 """SQLSTATEs of PostgreSQL without disk or memory."""
 
 
 class Records:
-    """The database of the records, SQLite or PostgreSQL; close it with ``close()``."""
+    """The database of the records, SQLite or PostgreSQL; close it with ``close()``.
+
+    ``lookups`` runs the short reads that every request begins with. SQLite answers them in this
+    process, where more threads would only contend for the interpreter.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine: Final[Engine] = build_engine(url)
@@ -36,6 +43,7 @@ class Records:
         self._reads = sessionmaker(read_only, expire_on_commit=False)
         self.write_engine: Final[Engine] = self.engine.execution_options(writing=True)
         self._writes = sessionmaker(self.write_engine, expire_on_commit=False)
+        self.lookups: Final = Turns("lookups", 1 if _is_sqlite(url) else LOOKUPS)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -70,7 +78,7 @@ class Records:
 
 def build_engine(url: str) -> Engine:
     """Return an engine with the settings of the house: WAL, foreign keys and waits that end."""
-    if make_url(url).get_backend_name() != "sqlite":
+    if not _is_sqlite(url):
         return create_engine(
             url,
             pool_size=POOL_SIZE,
@@ -85,6 +93,10 @@ def build_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import jwt
 import pytest
+from pydantic import SecretStr
 
 from waferscope.errors import IdentityError
+from waferscope.service.auth import tokens
 from waferscope.service.auth.roles import Role
 from waferscope.service.auth.tokens import derive_key, digest, new_token, read_access, sign_access
 from waferscope.service.settings import Settings
@@ -79,6 +81,22 @@ def test_every_claim_has_to_be_right(other: dict[str, Any]) -> None:
 def test_an_expired_one_says_so() -> None:
     with pytest.raises(IdentityError, match="expired"):
         read_access(SETTINGS, encode(exp=now() - timedelta(minutes=1)))
+
+
+def test_one_that_was_sound_expires_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = encode()
+    read_access(SETTINGS, token)
+    monkeypatch.setattr(tokens, "now", lambda: now() + timedelta(minutes=2))
+    with pytest.raises(IdentityError, match="expired"):
+        read_access(SETTINGS, token)
+
+
+def test_one_that_was_sound_is_not_under_another_secret() -> None:
+    token = encode()
+    read_access(SETTINGS, token)
+    other = SETTINGS.model_copy(update={"secret": SecretStr("another secret of some length")})
+    with pytest.raises(IdentityError, match="not valid"):
+        read_access(other, token)
 
 
 def test_no_algorithm_but_ours() -> None:

@@ -111,7 +111,7 @@ async def _identify(house: Parts, request: Request) -> Identity:
         raise IdentityError("Expected an access token, an API key or a cookie, got none. Log in.")
     claims = tokens.read_access(house.settings, token or cookie)
     kind: Literal["token", "cookie"] = "token" if token else "cookie"
-    found = await run_in_threadpool(_by_claims, house, claims, kind, address)
+    found = await house.records.lookups.run(_by_claims, house, claims, kind, address)
     if kind == "cookie" and request.method not in SAFE:
         check_csrf(house, request, found.via)
     return found

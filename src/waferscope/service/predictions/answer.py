@@ -67,7 +67,7 @@ async def answer_stored(
 ) -> tuple[bytes, str]:
     """Return the answer for stored wafers, and its tag. Raises NotFoundError for unknown ids."""
     choices = Choices(options.threshold)
-    found = await run_in_threadpool(_find, house, ids, version, choices)
+    found = await house.records.lookups.run(_find, house, ids, version, choices)
     found_records = await asyncio.gather(*(_record(house, one, options, version) for one in found))
     keys = [key_of(one.wafer_id, version, options) for one in found]
     items = [item(one, data) for one, data in zip(found, found_records, strict=True)]
@@ -114,7 +114,7 @@ async def keep_stored(
 ) -> None:
     """Predict stored wafers that have no kept prediction under these options, and keep it."""
     choices = Choices(options.threshold)
-    found = await run_in_threadpool(_find, house, ids, version, choices)
+    found = await house.records.lookups.run(_find, house, ids, version, choices)
     drafts = await asyncio.gather(
         *(_draft(house, who, one, choices) for one in found if one.prediction_id is None)
     )
