@@ -176,3 +176,35 @@ def test_damage_is_a_format_error_or_a_map(data: st.DataObject) -> None:
     except FormatError:
         return
     assert all(np.isin(wafer.dies, [0, 1, 2]).all() for wafer in wafers)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("colon", [b":", b"=", b" : "])
+def test_ends_of_lines_marks_and_colons(end: str, mark: bytes, colon: bytes) -> None:
+    data = mark + file_of(end=end).replace(b":", colon)
+    assert sniff(data) == "sinf"
+    (wafer,) = read(data)
+    assert wafer.dies.tolist() == EXPECTED
+    assert (wafer.product, wafer.lot_id) == ("D1", "L1")
+
+
+def test_sizes_with_an_exponent() -> None:
+    wafer = found(XDIES="2.945E+03", YDIES="3e3", DUTMS="um")
+    assert (wafer.die_width_mm, wafer.die_height_mm) == (2.945, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dies"),
+    [
+        (
+            ("___001001___", "001002010001", "___001@@@___"),
+            [[0, 1, 1, 0], [1, 2, 2, 1], [0, 1, 0, 0]],
+        ),
+        (("__0101__", "01020A01", "__01@@__"), [[0, 1, 1, 0], [1, 2, 2, 1], [0, 1, 0, 0]]),
+        (("000001", "010203"), [[2, 2, 1], [1, 2, 2]]),  # either: two digits are the usual ones
+    ],
+)
+def test_rows_without_blanks_and_counts(rows: tuple[str, ...], dies: list[list[int]]) -> None:
+    wafer = found(rows, ROWCT=None, COLCT=None, BCEQU=None)
+    assert wafer.dies.tolist() == dies
