@@ -133,6 +133,14 @@ def test_parts_without_a_place_are_counted() -> None:
     assert said(wafer, "3 parts without x and y left out")
 
 
+def test_bin_zero_is_noted() -> None:
+    wafer = one_of(wir(), prr(0, 0, hard=0, soft=1), prr(1, 0, flag=8, hard=5, soft=0))
+    assert wafer.dies.tolist() == [[1, 2]]
+    assert said(wafer, "hard and soft bin 0 is a bin of tested dies")
+    assert said(one_of(wir(), prr(0, 0, soft=0)), "soft bin 0 is a bin of tested dies")
+    assert not said(one_of(wir(), prr(0, 0)), "bin 0")
+
+
 def test_verdict_falls_back_to_the_bins() -> None:
     unsure = 0x10
     wafer = one_of(

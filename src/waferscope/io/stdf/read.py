@@ -102,6 +102,7 @@ def _build_wafer(
         notes=(
             *run.notes,
             *stray_notes(strays["x"], strays["y"]),
+            *_zero_notes(results),
             *_result_notes(retested, retests, missing, guessed),
         ),
         **lot.fields,
@@ -118,6 +119,15 @@ def _result_notes(retested: int, retests: str, missing: int, guessed: int) -> li
         *([f"{missing:,} parts without x and y left out"] if missing else []),
         *([f"{guessed:,} parts without a verdict: bin 1 taken as pass"] if guessed else []),
     ]
+
+
+def _zero_notes(results: Parts) -> list[str]:
+    """Return a note when parts are in bin 0, a bin of STDF that no map can hold."""
+    sides = [side for side in ("hard", "soft") if (results[side] == 0).any()]
+    if not sides:
+        return []
+    what = " and ".join(sides)
+    return [f"{what} bin 0 is a bin of tested dies in this file; in a map 0 stands for none"]
 
 
 def _states(results: Parts, lot: Lot) -> tuple[npt.NDArray[np.uint8], int]:
