@@ -12,15 +12,13 @@ from typing import Final
 
 from waferscope.errors import FormatError
 from waferscope.io.klarf.records import MAX_COLUMNS, Fields, Records, Table, line_of
-from waferscope.io.klarf.tokens import STRING, number, text
+from waferscope.io.klarf.tokens import BRACED, STRING, number, text
 
 MAX_NODES: Final = 200_000
 MAX_DEPTH: Final = 16
 MAX_VALUES: Final = 10_000
 _TOKEN: Final = re.compile(rb'\s*+([{};,]|"[^"\r\n]*+"|[^\s{};,"]++|")')
-_BODY: Final = re.compile(
-    rb'(?>[^{}"]++|' + STRING + rb'|"|\{(?>[^{}"]++|' + STRING + rb'|")*+\})*+(\}?)'
-)
+_BODY: Final = re.compile(rb'(?>[^{}"]++|' + STRING + rb'|"|' + BRACED + rb")*+(\}?)")
 _ALIASES: Final = {"slotnumber": "slot", "recipeid": "setupid"}
 _TABLES: Final = {
     "defectlist": "defects",
