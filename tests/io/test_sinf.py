@@ -208,3 +208,19 @@ def test_sizes_with_an_exponent() -> None:
 def test_rows_without_blanks_and_counts(rows: tuple[str, ...], dies: list[list[int]]) -> None:
     wafer = found(rows, ROWCT=None, COLCT=None, BCEQU=None)
     assert wafer.dies.tolist() == dies
+
+
+@pytest.mark.parametrize("lead", ["", " "])
+@pytest.mark.parametrize("end", ["", "   "])
+def test_blanks_in_place_of_codes(lead: str, end: str) -> None:
+    rows = ("   01 0B", "01 00    01", "01 00 1F 01")
+    wafer = found(tuple(f"{lead}{row}{end}" for row in rows), ROWCT="3")
+    assert wafer.dies.tolist() == [[0, 1, 2, 0], [1, 1, 0, 1], [1, 1, 2, 1]]
+    assert "blanks in place of codes taken as no die" in wafer.notes
+
+
+@pytest.mark.parametrize("row", ["01 0B 1F", "01  0B 1F", "   01 0B 1F 01", "01 0B 1"])
+def test_rows_whose_blanks_mean_nothing_stay(row: str) -> None:
+    wafer = found((row, "01 00 1F 01"))
+    assert wafer.dies[0, :2].tolist() == [1, 2]
+    assert "blanks in place of codes taken as no die" not in wafer.notes

@@ -129,7 +129,10 @@ def _read_map(one: _Map, number: int, blob: Blob, options: ReadOptions) -> Wafer
     get = one.headers.get
     rows, cols = (_count(get(name, "")) for name in ("ROWCT", "COLCT"))
     width = _width(one.rows, cols)
-    codes = read_rows(one.rows, width)
+    lines = [_filled(row, width, cols) for row in one.rows]
+    if lines != one.rows:
+        notes.append("blanks in place of codes taken as no die")
+    codes = read_rows(lines, width)
     notes += codes.notes
     good = [code.upper() for code in re.split(r"[,;\s]+", get("BCEQU", "")) if code]
     states, bins = _meanings(codes.names, good, options, notes)
@@ -170,6 +173,26 @@ def _width(rows: Sequence[str], cols: int) -> int:
         return max(map(len, tokens))
     two, three = (all(dense.fullmatch(row.strip()) for row in rows) for dense in _DENSE)
     return 3 if three and not two else 2
+
+
+def _filled(row: str, width: int, cols: int) -> str:
+    """Return a row with marks where blanks stand for codes; as it is where none do.
+
+    Codes parted by a blank stand at places a code and a blank apart; fewer of them than there are
+    columns leave some free, before or between them.
+    """
+    words = [(match.start(), match[0]) for match in re.finditer(r"\S+", row)]
+    if not 0 < len(words) < cols <= MAX_SIDE or any(len(word) != width for _, word in words):
+        return row
+    first, step = words[0][0] % (width + 1), width + 1
+    places = [(start - first) / step for start, _ in words]
+    free = places[-1] >= len(words)
+    if first > 1 or not free or places[-1] >= cols or any(place % 1 for place in places):
+        return row
+    cells = ["_" * width] * cols
+    for place, (_, word) in zip(places, words, strict=True):
+        cells[int(place)] = word
+    return " ".join(cells)
 
 
 def _meanings(
