@@ -11,6 +11,7 @@ from tests.io.wafers import grids
 from waferscope.domain.wafermap import DieGrid, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
+from waferscope.io.die_matrix import Aligned, split_cells
 from waferscope.io.tokens import TokenTable, parse_token
 
 CROSS = [[0, 1, 0, 0], [1, 2, 1, 1], [0, 1, 0, 2]]
@@ -200,3 +201,21 @@ def test_a_short_row_of_codes_makes_no_bin_of_0() -> None:
     assert wafer.dies[-1].tolist() == [0, 1, 0]
     with pytest.raises(FormatError):
         one("0,1,0\n1,2,1\n0,1\n")
+
+
+@given(
+    st.lists(st.sampled_from(["", "1", "17", "100"]), min_size=1, max_size=8),
+    st.integers(4, 6),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_cells_of_one_width(cells: list[str], width: int, lead: int, to_the_right: bool) -> None:
+    """As plain slices cut them, with any of the cells free."""
+    padded = [cell.rjust(width) if to_the_right else cell.ljust(width) for cell in cells]
+    line = " " * lead + "".join(padded)
+    found = split_cells(line, Aligned(width, lead or width))
+    expected = [*([""] if lead else []), *cells]
+    while expected and not expected[-1]:
+        expected.pop()
+    assert found[: len(expected)] == expected
+    assert not any(found[len(expected) :])

@@ -189,12 +189,16 @@ def _read_runs(
     """Return the codes of rows that begin at an x and y (MapType Row); None where they overlap."""
     x, y = _places(rows)
     codes = read_rows([row.text for row in rows], width, null)
-    row, col = np.nonzero(codes.look_up([name != MISSING for name in codes.names]))
-    sites = find_sites(x[row] + signs.dx * col, y[row], right=signs.dx == 1, up=signs.dy == -1)
-    if np.unique(sites.cells).size < sites.cells.size:
-        return None
+    sizes = np.count_nonzero(codes.look_up([name != MISSING for name in codes.names]), axis=1)
+    ends = x + signs.dx * (sizes - 1)
+    both = np.concatenate((x, ends)), np.concatenate((y, y))
+    sites = find_sites(*both, right=signs.dx == 1, up=signs.dy == -1)
     cells = np.zeros(sites.shape, np.uint16)
-    cells.reshape(-1)[sites.cells] = codes.cells[row, col] + 1
+    for start, size, run in zip(sites.cells.tolist(), sizes.tolist(), codes.cells, strict=False):
+        place = cells.reshape(-1)[start : start + size]
+        if place.any():
+            return None
+        place[:] = run[:size] + 1
     return Codes((MISSING, *codes.names), cells), sites.frame
 
 
