@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from waferscope.domain.wafermap import NO_DIE, Bins, WaferMap
 from waferscope.errors import FormatError
+from waferscope.io.die_blocks import part_list
 from waferscope.io.formats import ReadOptions
 from waferscope.io.results import arm
 from waferscope.io.sites import (
@@ -130,9 +131,26 @@ def read_die_list(
 ) -> list[WaferMap]:
     """Return the wafers of a die list in the order in which they appear.
 
-    ``given`` are fields of `WaferMap` that hold for all of them. Raises FormatError when no row
-    can be used.
+    ``given`` are fields of `WaferMap` that hold for all of them. A header that comes again behind
+    other names begins another wafer, unless a column names the wafers. Raises FormatError when no
+    row can be used.
     """
+    if plan.header and "wafer" not in plan.roles and encoding != "utf-16":
+        parts = part_list(data, plan.first)
+        if len(parts) > 1:
+            again = replace(plan, first=1)
+            return [
+                wafer
+                for names, part in parts
+                for wafer in _read_part(part, again, encoding, options, {**given, **names})
+            ]
+    return _read_part(data, plan, encoding, options, given)
+
+
+def _read_part(
+    data: bytes, plan: ListPlan, encoding: str, options: ReadOptions, given: Mapping[str, Any]
+) -> list[WaferMap]:
+    """Return the wafers of one list."""
     table, lost = _table(data, plan, encoding)
     notes = [*given.get("notes", ()), plan.in_words(), *plan.unread()]
     numbers = {n: _integers(table[n]) for n in ("x", "y", "row", "col") if n in table}
