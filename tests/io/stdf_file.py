@@ -37,11 +37,10 @@ def wcr(
     units: int = 0,
     flat: str = "D",
     axes: str = "RU",
+    centre: tuple[int, int] = (-32768, -32768),
 ) -> bytes:
     body = struct.pack(f"{endian}fffB", *sizes, units) + flat.encode()
-    return record(
-        endian, (2, 30), body + struct.pack(f"{endian}hh", -32768, -32768) + axes.encode()
-    )
+    return record(endian, (2, 30), body + struct.pack(f"{endian}hh", *centre) + axes.encode())
 
 
 def wir(endian: str = LITTLE, name: str = "W1", head: int = 1, start: int = 0) -> bytes:

@@ -54,6 +54,23 @@ def test_categories_go_by_name() -> None:
     assert image.masks.any(axis=(1, 2)).tolist() == [n == 2 for n in range(8)]
 
 
+def test_names_of_other_tools_have_capitals_and_numbers_of_their_own() -> None:
+    runs = annotation({"size": [4, 5], "counts": [0, 20]}, category_id=11)
+    (image,) = read_coco_masks(
+        record(categories=[{"id": 11, "name": " Scratch"}], annotations=[runs])
+    )
+    assert image.masks[3].all()
+
+
+def test_a_category_beside_known_names_does_not_go_by_its_number() -> None:
+    runs = annotation({"size": [4, 5], "counts": [0, 20]}, category_id=2)
+    categories = [{"id": 1, "name": "scratch"}, {"id": 2, "name": "dust"}]
+    with pytest.raises(FormatError, match="category 2; the classes are 1 edge"):
+        read_coco_masks(record(categories=categories, annotations=[runs]))
+    (image,) = read_coco_masks(record(categories=categories[1:], annotations=[runs]))
+    assert image.masks[1].all()
+
+
 @pytest.mark.parametrize(
     "segmentation",
     [

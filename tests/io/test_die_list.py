@@ -216,3 +216,41 @@ def test_places_that_stand_for_none_are_left_out() -> None:
 def test_names_lose_the_decimals_of_a_spreadsheet() -> None:
     found = read(b"wafer,x,y,bin\n3.0,0,0,1\n12.0,0,0,1\n1.25,0,0,1\n")
     assert [w.wafer_id for w in found] == ["3", "12", "1.25"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Wafer Num,X Position,Y Position,Hard Bin Num,Soft Bin Num",
+        "wafer_nr,DIE_X_COORD,DIE_Y_COORD,HBIN_NO,SBIN_NO",
+        "WAFER,X-Koordinate,Y-Koordinate,Hard Bin Number,Soft Bin Number",
+    ],
+)
+def test_headers_of_testers_and_databases(header: str) -> None:
+    wafer = one(f"{header}\n7,4,2,1,10\n7,5,2,3,30\n")
+    assert wafer.wafer_id == "7"
+    assert wafer.dies.tolist() == [[1, 2]]
+    assert wafer.bins is not None
+    assert wafer.bins.soft is not None
+    assert wafer.bins.soft.tolist() == [[10, 30]]
+    assert wafer.frame == Frame(4, 2)
+
+
+def test_the_surest_header_counts_wherever_it_stands() -> None:
+    wafer = one("X Position,Y Position,X,Y,Bin\n-20.5,3.5,4,2,1\n-15.5,3.5,5,2,3\n")
+    assert wafer.dies.tolist() == [[1, 2]]
+    assert wafer.frame == Frame(4, 2)
+
+
+def test_columns_that_are_not_read_are_named() -> None:
+    wafer = one("Los-Kennung,x,y,bin,,Site\nA,0,0,1,,2\nB,1,0,2,,2\n")
+    assert said(wafer, "columns not read: Los-Kennung, Site")
+    assert not said(one("x,y,bin\n0,0,1\n"), "columns not read")
+
+
+def test_dies_without_a_place_are_counted() -> None:
+    for rows in (2, 30):  # with few dies none is taken as far from the others
+        body = "".join(f"{n},0,1\n-32768,-32768,3\n" for n in range(rows))
+        wafer = one(f"x,y,bin\n{body}")
+        assert wafer.shape == (1, rows)
+        assert said(wafer, f"{rows} rows without whole coordinates left out")

@@ -11,6 +11,7 @@ from tests.io.wafers import grids
 from waferscope.domain.wafermap import DieGrid, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
+from waferscope.io.die_matrix import Aligned, split_cells
 from waferscope.io.tokens import TokenTable, parse_token
 
 CROSS = [[0, 1, 0, 0], [1, 2, 1, 1], [0, 1, 0, 2]]
@@ -148,3 +149,73 @@ def test_titles_name_lot_and_wafers() -> None:
     block = "0,1,0\n1,2,1\n0,1,0\n"
     first, second = read(f"Lot: A7\nWafer: 3\n{block}Lot: A7\nWafer ID,4\n{block}".encode())
     assert [(w.lot_id, w.wafer_id) for w in (first, second)] == [("A7", "3"), ("A7", "4")]
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("     1  1\n  1  1 12  1\n  1  1  1  1  1\n", 3),  # right-aligned
+        ("    1   1\n1   1   12  1\n1   1   1   1   1\n", 4),  # left-aligned
+        ("  1 1\n1 1 2 1\n1 1 1 1 1\n", 2),
+        ("  1 1    \n1 1 2 1  \n1 1 1 1 1\n", 2),
+    ],
+)
+def test_cells_below_each_other(text: str, width: int) -> None:
+    wafer = one(text)
+    assert wafer.dies.tolist() == [[0, 1, 1, 0, 0], [1, 1, 2, 1, 0], [1, 1, 1, 1, 1]]
+    assert f"matrix, cells of {width} signs below each other" in wafer.notes
+
+
+def test_cells_below_each_other_with_names_and_margins() -> None:
+    block = "    1  2  3  4\n 9     1  1\n 8  1  1 12  1\n"
+    first, second = read(f"Wafer: 7\n{block}\nsecond one\n{block}".encode())
+    assert [w.wafer_id for w in (first, second)] == ["7", "second one"]
+    for wafer in (first, second):
+        assert wafer.dies.tolist() == [[0, 1, 1, 0], [1, 1, 2, 1]]
+        assert wafer.frame == Frame(1, 9, 1, -1)
+
+
+def test_rows_that_do_not_line_up_are_no_cells() -> None:
+    with pytest.raises(FormatError):
+        one("1 2\n3 4 5\n")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_blank_cells_may_be_missing_at_the_end_of_rows(separator: str) -> None:
+    text = ",,1,1\n,1,1,17\n1,1,1,1,1,1\n,0,1,1,1\n".replace(",", separator)
+    wafer = one(text)
+    assert wafer.dies.tolist() == [
+        [0, 0, 1, 1, 0, 0],
+        [0, 1, 1, 2, 0, 0],
+        [1, 1, 1, 1, 1, 1],
+        [0, 2, 1, 1, 1, 0],
+    ]
+    assert "rows of 4 to 6 cells filled up on the right" in wafer.notes
+    margin = one(",1,2,3,4\n9,,1,1\n8,1,1,2,1\n".replace(",", separator))
+    assert margin.dies.tolist() == [[0, 1, 1, 0], [1, 1, 2, 1]]
+    assert margin.frame == Frame(1, 9, 1, -1)
+
+
+def test_a_short_row_of_codes_makes_no_bin_of_0() -> None:
+    wafer = one("0,1,0\n1,2,1\n" * 30 + "0,1\n")
+    assert wafer.dies[-1].tolist() == [0, 1, 0]
+    with pytest.raises(FormatError):
+        one("0,1,0\n1,2,1\n0,1\n")
+
+
+@given(
+    st.lists(st.sampled_from(["", "1", "17", "100"]), min_size=1, max_size=8),
+    st.integers(4, 6),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_cells_of_one_width(cells: list[str], width: int, lead: int, to_the_right: bool) -> None:
+    """As plain slices cut them, with any of the cells free."""
+    padded = [cell.rjust(width) if to_the_right else cell.ljust(width) for cell in cells]
+    line = " " * lead + "".join(padded)
+    found = split_cells(line, Aligned(width, lead or width))
+    expected = [*([""] if lead else []), *cells]
+    while expected and not expected[-1]:
+        expected.pop()
+    assert found[: len(expected)] == expected
+    assert not any(found[len(expected) :])

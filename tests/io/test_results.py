@@ -109,7 +109,25 @@ def test_formulas_in_headers_are_defused() -> None:
     assert csv_bytes(["=evil"], [["plain"]]) == b"'=evil\nplain\n"
 
 
-@given(st.text(max_size=20))
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("W01;=1+1", "W01;'=1+1"),
+        ("a; @SUM(A1); -b", "a;' @SUM(A1);' -b"),
+        (
+            "far from all others: -9999,-9999; -32768,3",
+            "far from all others: -9999,-9999; -32768,3",
+        ),
+        ("Scratch;Edge-Ring", "Scratch;Edge-Ring"),
+    ],
+)
+def test_formulas_behind_a_semicolon_are_defused(text: str, safe: str) -> None:
+    (row,) = table(result_csv([result_row(made(wafer_id=text))]))
+    assert row["wafer_id"] == safe
+    assert arm(safe) == text
+
+
+@given(st.text(max_size=20) | st.text(";='-1 ,@", max_size=12))
 def test_arm_undoes_defuse(text: str) -> None:
     assert arm(defuse(text)) == text
     first = defuse(text).lstrip(" ")[:1]

@@ -176,3 +176,51 @@ def test_damage_is_a_format_error_or_a_map(data: st.DataObject) -> None:
     except FormatError:
         return
     assert all(np.isin(wafer.dies, [0, 1, 2]).all() for wafer in wafers)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("colon", [b":", b"=", b" : "])
+def test_ends_of_lines_marks_and_colons(end: str, mark: bytes, colon: bytes) -> None:
+    data = mark + file_of(end=end).replace(b":", colon)
+    assert sniff(data) == "sinf"
+    (wafer,) = read(data)
+    assert wafer.dies.tolist() == EXPECTED
+    assert (wafer.product, wafer.lot_id) == ("D1", "L1")
+
+
+def test_sizes_with_an_exponent() -> None:
+    wafer = found(XDIES="2.945E+03", YDIES="3e3", DUTMS="um")
+    assert (wafer.die_width_mm, wafer.die_height_mm) == (2.945, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dies"),
+    [
+        (
+            ("___001001___", "001002010001", "___001@@@___"),
+            [[0, 1, 1, 0], [1, 2, 2, 1], [0, 1, 0, 0]],
+        ),
+        (("__0101__", "01020A01", "__01@@__"), [[0, 1, 1, 0], [1, 2, 2, 1], [0, 1, 0, 0]]),
+        (("000001", "010203"), [[2, 2, 1], [1, 2, 2]]),  # either: two digits are the usual ones
+    ],
+)
+def test_rows_without_blanks_and_counts(rows: tuple[str, ...], dies: list[list[int]]) -> None:
+    wafer = found(rows, ROWCT=None, COLCT=None, BCEQU=None)
+    assert wafer.dies.tolist() == dies
+
+
+@pytest.mark.parametrize("lead", ["", " "])
+@pytest.mark.parametrize("end", ["", "   "])
+def test_blanks_in_place_of_codes(lead: str, end: str) -> None:
+    rows = ("   01 0B", "01 00    01", "01 00 1F 01")
+    wafer = found(tuple(f"{lead}{row}{end}" for row in rows), ROWCT="3")
+    assert wafer.dies.tolist() == [[0, 1, 2, 0], [1, 1, 0, 1], [1, 1, 2, 1]]
+    assert "blanks in place of codes taken as no die" in wafer.notes
+
+
+@pytest.mark.parametrize("row", ["01 0B 1F", "01  0B 1F", "   01 0B 1F 01", "01 0B 1"])
+def test_rows_whose_blanks_mean_nothing_stay(row: str) -> None:
+    wafer = found((row, "01 00 1F 01"))
+    assert wafer.dies[0, :2].tolist() == [1, 2]
+    assert "blanks in place of codes taken as no die" not in wafer.notes

@@ -140,6 +140,15 @@ def test_a_record_that_ends_early_says_what_it_can() -> None:
     assert lot.hard_pass == {}
 
 
+@pytest.mark.parametrize("length", range(21))
+def test_a_wafer_configuration_may_leave_out_its_last_fields(length: int) -> None:
+    body = struct.pack("<fffB", 200, 4, 5, 3) + b"L" + struct.pack("<hh", 1, 1) + b"LU"
+    wafer = one_of(record(LITTLE, (2, 30), body[:length]), wir(), prr(0, 0), prr(1, 0, flag=8))
+    assert wafer.die_count == 2
+    assert wafer.diameter_mm == (200.0 if length > 12 else None)
+    assert not said(wafer, "read to the last whole record")
+
+
 @pytest.mark.parametrize(
     "bodies",
     [

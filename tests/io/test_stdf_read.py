@@ -133,6 +133,39 @@ def test_parts_without_a_place_are_counted() -> None:
     assert said(wafer, "3 parts without x and y left out")
 
 
+ROUND = [(x, y) for x in range(-9, 10) for y in range(-9, 10) if x * x + y * y < 91]
+
+
+@pytest.mark.parametrize(
+    ("centre", "dies", "words", "found"),
+    [
+        ((0, 0), [die for die in ROUND if die[0] > 0], "not in the middle of the tested", (0, 0)),
+        ((0, 0), ROUND, "", None),
+        ((1, -1), ROUND, "", None),  # the middle of the dies is nearer the truth
+        ((128, 128), ROUND, "not used", None),
+        ((NOWHERE, NOWHERE), [die for die in ROUND if die[0] > 0], "", None),
+    ],
+)
+def test_the_centre_of_a_wafer_tested_in_part(
+    centre: tuple[int, int], dies: list[tuple[int, int]], words: str, found: tuple[int, int] | None
+) -> None:
+    parts = [prr(x, y) for x, y in dies]
+    wafer = one_of(wcr(sizes=(200, 10, 10), units=3, centre=centre), wir(), *parts)
+    assert wafer.centre == (found and wafer.frame.to_cell(*found))
+    assert said(wafer, "the WCR has the wafer's centre") == bool(words)
+    assert not words or said(wafer, words)
+    unsized = one_of(wcr(centre=centre), wir(), *parts)
+    assert unsized.centre is None
+
+
+def test_bin_zero_is_noted() -> None:
+    wafer = one_of(wir(), prr(0, 0, hard=0, soft=1), prr(1, 0, flag=8, hard=5, soft=0))
+    assert wafer.dies.tolist() == [[1, 2]]
+    assert said(wafer, "hard and soft bin 0 is a bin of tested dies")
+    assert said(one_of(wir(), prr(0, 0, soft=0)), "soft bin 0 is a bin of tested dies")
+    assert not said(one_of(wir(), prr(0, 0)), "bin 0")
+
+
 def test_verdict_falls_back_to_the_bins() -> None:
     unsure = 0x10
     wafer = one_of(

@@ -100,7 +100,7 @@ def _images(record: Mapping[str, Any], taxonomy: Taxonomy) -> list[ImageMasks]:
     decoded, rings = 0, 0.0
     for annotation in record["annotations"]:
         masks = images[annotation["image_id"]][1]
-        channel = channels[annotation["category_id"]]
+        channel = _channel(annotation["category_id"], channels, taxonomy)
         decoded += masks[channel].size
         runs = annotation["segmentation"]
         polygon = [] if isinstance(runs, Mapping) else list(_rings(runs))
@@ -123,9 +123,18 @@ def _images(record: Mapping[str, Any], taxonomy: Taxonomy) -> list[ImageMasks]:
 
 
 def _channels(categories: Sequence[Mapping[str, Any]], taxonomy: Taxonomy) -> dict[int, int]:
-    by_id = {c.id: channel for channel, c in enumerate(taxonomy.classes)}
-    by_name = {name: channel for channel, name in enumerate(taxonomy.class_names)}
-    return by_id | {c["id"]: by_name[c["name"]] for c in categories if c.get("name") in by_name}
+    """Return the channel of each category id: by name, else (where no name is known) by id."""
+    by_name = {name.lower(): channel for channel, name in enumerate(taxonomy.class_names)}
+    names = {c["id"]: str(c.get("name", "")).strip().lower() for c in categories}
+    named = {number: by_name[name] for number, name in names.items() if name in by_name}
+    return named or {c.id: channel for channel, c in enumerate(taxonomy.classes)}
+
+
+def _channel(number: Any, channels: Mapping[int, int], taxonomy: Taxonomy) -> int:
+    if number not in channels:
+        names = ", ".join(f"{c.id} {c.name}" for c in taxonomy.classes)
+        raise InputError(f"an annotation of category {number!r:.20}; the classes are {names}")
+    return channels[number]
 
 
 def _unpacked(segmentation: Mapping[str, Any], shape: tuple[int, ...]) -> Mask:

@@ -1,4 +1,4 @@
-"""Wafers as rows of named columns: what Parquet and npz files hold.
+"""Wafers as rows of named columns: what Parquet files hold, and npz files a part of.
 
 Always there: ``wafer_id``, ``lot_group`` (an int) or ``lot_id`` (text), ``rows``, ``cols``,
 ``dies`` (uint8 ``[rows, cols]``, row-major bytes) and ``patterns`` (list of labels, null when

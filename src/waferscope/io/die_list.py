@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from waferscope.domain.wafermap import NO_DIE, Bins, WaferMap
 from waferscope.errors import FormatError
+from waferscope.io.die_blocks import part_list
 from waferscope.io.formats import ReadOptions
 from waferscope.io.results import arm
 from waferscope.io.sites import (
@@ -29,20 +30,37 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROLES: Final[dict[str, tuple[str, ...]]] = {
-    "x": ("x", "xcoord", "xcoordinate", "diex", "xdie", "xloc", "xpos", "xindex"),
-    "y": ("y", "ycoord", "ycoordinate", "diey", "ydie", "yloc", "ypos", "yindex"),
+    **{
+        axis: (
+            *(axis, f"{axis}coord", f"{axis}coordinate", f"die{axis}", f"{axis}die"),
+            *(f"{axis}index", f"{axis}pos", f"{axis}loc", f"die{axis}coord", f"die{axis}index"),
+            *(f"{axis}position", f"{axis}location", f"{axis}koordinate"),
+        )
+        for axis in ("x", "y")
+    },
     "row": ("row", "dierow", "rowindex"),
     "col": ("col", "column", "diecol", "diecolumn", "colindex"),
-    "bin": ("bin", "hardbin", "hbin", "hb", "bincode", "binno", "binnumber", "diebin", "hwbin"),
-    "soft": ("softbin", "sbin", "sb", "swbin"),
-    "pass": ("pass", "passed", "passfail", "pf", "result", "status", "good", "ispass", "verdict"),
+    "bin": (
+        *("bin", "hardbin", "hbin", "hb", "bincode", "binno", "binnumber", "diebin", "hwbin"),
+        *("binnum", "hardbinno", "hardbinnum", "hardbinnumber", "hbinno", "hbinnum"),
+    ),
+    "soft": (
+        *("softbin", "sbin", "sb", "swbin"),
+        *("softbinno", "softbinnum", "softbinnumber", "sbinno", "sbinnum"),
+    ),
+    "pass": (
+        *("pass", "passed", "passfail", "pf", "result", "status", "good", "ispass", "verdict"),
+        "testresult",
+    ),
     "fail": ("fail", "failed", "isfail", "bad", "defective"),
-    "wafer": ("wafer", "waferid", "waferno", "wafernumber", "wafername"),
-    "lot": ("lot", "lotid", "lotno", "lotnumber", "lotname"),
+    "wafer": ("wafer", "waferid", "waferno", "wafernumber", "wafername", "wafernum", "wafernr"),
+    "lot": ("lot", "lotid", "lotno", "lotnumber", "lotname", "lotnum", "los", "losnr"),
 }
-"""What a column can be, and the headers that say so (letters and digits only)."""
+"""What a column can be, and the headers that say so (letters and digits only), surest first."""
 _HEADER_WITHIN: Final = 60
 _HEADLESS_ROWS: Final = 10
+_NO_PLACE: Final = -32768
+"""What a die without a place has as x and y in tables made from STDF."""
 _INTEGER: Final = r"^[+-]?[0-9]{1,6}([.,]0*)?$"
 Ints = npt.NDArray[np.int64]
 
@@ -65,6 +83,12 @@ class ListPlan:
         """Say which column was taken for what."""
         names = self.header or tuple(f"column {n + 1}" for n in range(self.width))
         return ", ".join(f"{role} from {names[n]!r}" for role, n in self.roles.items())
+
+    def unread(self) -> list[str]:
+        """Return a note on the columns that were taken for nothing, if there are any."""
+        used = self.roles.values()
+        names = [name for n, name in enumerate(self.header) if name and n not in used]
+        return [f"columns not read: {', '.join(names[:20])[:400]}"] if names else []
 
 
 @dataclass(slots=True)
@@ -107,13 +131,30 @@ def read_die_list(
 ) -> list[WaferMap]:
     """Return the wafers of a die list in the order in which they appear.
 
-    ``given`` are fields of `WaferMap` that hold for all of them. Raises FormatError when no row
-    can be used.
+    ``given`` are fields of `WaferMap` that hold for all of them. A header that comes again behind
+    other names begins another wafer, unless a column names the wafers. Raises FormatError when no
+    row can be used.
     """
+    if plan.header and "wafer" not in plan.roles and encoding != "utf-16":
+        parts = part_list(data, plan.first)
+        if len(parts) > 1:
+            again = replace(plan, first=1)
+            return [
+                wafer
+                for names, part in parts
+                for wafer in _read_part(part, again, encoding, options, {**given, **names})
+            ]
+    return _read_part(data, plan, encoding, options, given)
+
+
+def _read_part(
+    data: bytes, plan: ListPlan, encoding: str, options: ReadOptions, given: Mapping[str, Any]
+) -> list[WaferMap]:
+    """Return the wafers of one list."""
     table, lost = _table(data, plan, encoding)
-    notes = [*given.get("notes", ()), plan.in_words()]
+    notes = [*given.get("notes", ()), plan.in_words(), *plan.unread()]
     numbers = {n: _integers(table[n]) for n in ("x", "y", "row", "col") if n in table}
-    whole = np.logical_and.reduce([ok for _, ok in numbers.values()])
+    whole = np.logical_and.reduce([ok & (n != _NO_PLACE) for n, ok in numbers.values()])
     states, bins = _verdicts(table, options, notes)
     usable = whole & (states != NO_DIE)
     if not usable.any():
@@ -145,7 +186,7 @@ def _roles(cells: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
             wanted = columns[role].strip().lower()
             found = [n for n, cell in enumerate(cells) if cell.lower() == wanted]
         else:
-            found = [n for n, cell in enumerate(plain) if cell in aliases]
+            found = [plain.index(alias) for alias in aliases if alias in plain]
         if found:
             roles[role] = found[0]
     return roles

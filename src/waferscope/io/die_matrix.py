@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,18 @@ _SIGNS: Final = re.compile(r"[0-9.\-_~* XxPpFfGgBb]+")
 _INTEGER: Final = re.compile(r"\s*[+-]?\d{1,6}\s*")
 _MOST_TOKENS: Final = 1 << 15
 _LOOKED_AT: Final = 40
-Delimiter = str | None
+_WORD: Final = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """Cells of ``width`` signs each, the first of them ``first``; blank where there is no die."""
+
+    width: int
+    first: int
+
+
+Delimiter = str | Aligned | None
 
 
 @dataclass(slots=True)
@@ -36,12 +48,24 @@ class _Block:
 def split_cells(line: str, delimiter: Delimiter) -> list[str]:
     """Cut a line into cells: at a delimiter, at blanks (" "), or (None) every sign is a cell.
 
-    >>> split_cells(" 1 2", " "), split_cells(".1X", None)
-    (['1', '2'], ['.', '1', 'X'])
+    >>> split_cells(" 1 2", " "), split_cells(".1X", None), split_cells("  1    12", Aligned(3, 3))
+    (['1', '2'], ['.', '1', 'X'], ['1', '', '12'])
     """
     if delimiter is None:
         return list(line)
+    if isinstance(delimiter, Aligned):
+        return _aligned_cells(line, delimiter.width, delimiter.first)
     return line.split() if delimiter == " " else line.split(delimiter)
+
+
+def _aligned_cells(line: str, width: int, first: int) -> list[str]:
+    """Cut a line into cells of a width; at its blanks, ten times as fast, where no cell is free."""
+    words, line = line.split(), line.rstrip()
+    before = (len(line) - len(line.lstrip()) - first) // width + 1
+    if before + len(words) == (len(line) - 1 - first) // width + 2:
+        return [""] * before + words
+    ends = range(first, len(line) + width, width)
+    return [line[max(0, end - width) : end].strip() for end in ends]
 
 
 def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimiter] | None:
@@ -51,13 +75,45 @@ def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimi
         cells = [split_cells(line, delimiter) for line in body]
         if len(cells) > 1 and _margin(cells[0], len(cells[1])):
             cells = [row[1:] for row in cells[1:]]
-        widths = {len(row) for row in cells}
-        if len(cells) >= 2 and len(widths) == 1 and widths != {1} and _all_mean(cells):
+        if len(cells) >= 2 and _are_rows(cells, delimiter) and _all_mean(cells):
             return (delimiter,)
+    if (aligned := _find_aligned(body)) is not None:
+        return (aligned,)
     long = [len(line) for line in body]
     signs = all(_SIGNS.fullmatch(line) for line in body)
     if signs and len(body) >= 3 and min(long) >= 3:
         return (None,) if min(long) == max(long) or " " in "".join(body) else None
+    return None
+
+
+def _are_rows(cells: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Tell whether rows are alike in length, or lack the blank cells at their ends alone."""
+    widths = {len(row) for row in cells}
+    if len(widths) == 1:
+        return widths != {1}
+    blank = any(not cell.strip() for row in cells for cell in row)
+    return delimiter != " " and blank and max(widths) > 2
+
+
+def _find_aligned(lines: Sequence[str]) -> Aligned | None:
+    """Return how lines are cut whose cells stand below each other, parted by a blank or more.
+
+    The cells end, or else begin, at places that are a whole number of cells apart, and not all
+    lines begin with a die.
+
+    >>> _find_aligned(["     1 12", "  1  1  1"])
+    Aligned(width=3, first=3)
+    """
+    words = [[word.span() for word in _WORD.finditer(line)] for line in lines]
+    spans = [span for row in words for span in row]
+    means = all(parse_token(token) is not None for line in lines for token in line.split())
+    if not means or len({row[0] for row in words}) < 2 or max(map(len, words)) < 2:
+        return None
+    for side in (1, 0):
+        places = [span[side] for span in spans]
+        width = math.gcd(*(place - places[0] for place in places))
+        if width > max(end - start for start, end in spans):
+            return Aligned(width, (places[0] - 1) % width + 1)
     return None
 
 
@@ -106,7 +162,8 @@ def _blocks(text: str, delimiter: Delimiter, table: TokenTable) -> Iterator[_Blo
                 title.get("wafer_id", block.name) if title else line.strip().strip('"')[:100]
             )
         elif (
-            not block.rows
+            delimiter is not None
+            and not block.rows
             and not block.x_axis
             and (axis := _margin(cells, len(split_cells(following, delimiter))))
         ):
@@ -139,6 +196,7 @@ def _wafer(
 ) -> WaferMap:
     width = max(len(row) for row in block.rows)
     shortest = min(len(row) for row in block.rows)
+    blank = any((meanings[row] == BLANK).any() for row in block.rows)
     notes = list(given.get("notes", ()))
     values = np.full((len(block.rows), width), BLANK, np.int64)
     for place, row in zip(values, block.rows, strict=True):
@@ -146,8 +204,8 @@ def _wafer(
     if shortest != width:
         notes.append(f"rows of {shortest} to {width} cells filled up on the right")
     elif width > 1 and (values[:, -1] == BLANK).all() and (values[:, :-1] != BLANK).all():
-        values = values[:, :-1]  # each row ends with a delimiter
-    if (values == BLANK).any():
+        values, blank = values[:, :-1], False  # each row ends with a delimiter
+    if blank:
         if (values == 0).any():
             notes.append("blank cells taken as no die, 0 as a bin")
     else:
@@ -178,11 +236,12 @@ def _frame(block: _Block, notes: list[str]) -> Frame:
 def _margin(cells: Sequence[str], below: int) -> list[int]:
     """Return the numbers of a first line that numbers the columns, else none: 3, 4, 5 ...
 
-    Its corner is no number; parted by blanks it has none, and the row below one cell more.
+    Its corner is no number; parted by blanks it has none, and the row below one cell more. The
+    row below may lack the blank cells at its end.
     """
-    corner = len(cells) == below
+    corner = len(cells) >= below
     numbers = cells[1:] if corner else cells
-    if len(numbers) < 3 or len(numbers) != below - 1:
+    if len(numbers) < 3 or not (corner or len(numbers) == below - 1):
         return []
     if corner and _INTEGER.fullmatch(cells[0]):
         return []
@@ -192,6 +251,8 @@ def _margin(cells: Sequence[str], below: int) -> list[int]:
 
 def _is_name(line: str, cells: Sequence[str], delimiter: Delimiter) -> bool:
     """Tell a line with a wafer's name from a row of dies."""
+    if isinstance(delimiter, Aligned):
+        return any(parse_token(word) is None for word in set(line.split()))
     return len(cells) == 1 or (delimiter is None and not _SIGNS.fullmatch(line))
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, str | int | float | None]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "＝", "＋", "－", "＠")
+_NUMBERS: Final = re.compile(r" *[+-]?(?:[0-9]+\.?|\.[0-9])[0-9]*(?:,[+-]?[0-9]+)*")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -112,21 +113,28 @@ def csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 def defuse(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula: risky ones behind an apostrophe.
 
-    >>> defuse("=1+1"), defuse("-7.5"), defuse("W01"), arm(defuse("@sum"))
-    ("'=1+1", '-7.5', 'W01', '@sum')
+    Where the comma is the decimal sign, spreadsheets cut CSV at semicolons, within quotes too: each
+    piece is taken as a text of its own.
+
+    >>> defuse("=1+1"), defuse("-7.5"), defuse("W01;@a"), arm(defuse("@sum"))
+    ("'=1+1", '-7.5', "W01;'@a", '@sum')
     """
-    risky = text.lstrip(" ").startswith(_FORMULA)
-    return f"'{text}" if risky and not _is_number(text) else text
+    return ";".join(
+        f"'{piece}" if _is_risky(piece) and not _NUMBERS.fullmatch(piece) else piece
+        for piece in text.split(";")
+    )
 
 
 def arm(text: str) -> str:
     """Return the text that `defuse` was given."""
-    return text[1:] if text.startswith("'") and text[1:].lstrip(" ").startswith(_FORMULA) else text
+    return ";".join(
+        piece[1:] if piece.startswith("'") and _is_risky(piece[1:]) else piece
+        for piece in text.split(";")
+    )
 
 
-def _is_number(text: str) -> bool:
-    digits = text.removeprefix("-").removeprefix("+").replace(".", "", 1)
-    return digits.isascii() and digits.isdigit()
+def _is_risky(text: str) -> bool:
+    return text.lstrip(" ").startswith(_FORMULA)
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:

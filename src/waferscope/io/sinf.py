@@ -8,6 +8,7 @@ two digits FD and FE are edge dies and FF a reference die, unless BCEQU lists th
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ LARGEST: Final = 96 << 20
 _MOST_HEADERS: Final = 1000
 _MOST_LINES: Final = 400_000
 _MOST_WAFERS: Final = 1000
+_TOLD: Final = tuple(
+    re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n])[ \t]*" + name + rb"[ \t]*[:=]", re.IGNORECASE)
+    for name in (rb"RowData", rb"ROWCT", rb"COLCT")
+)
 _ROW: Final = re.compile(r"\s*RowData\s*[:=]?", re.IGNORECASE)
 _HEADER: Final = re.compile(r"[ \t]*([A-Za-z][\w ]{0,40})[:=](.*)")
 _BARE: Final = re.compile(r"[ \t]*[0-9A-Fa-f_@]+(?=[ \t])[0-9A-Fa-f_@ \t]*")
@@ -45,6 +50,11 @@ DEGREES: Final = {notch: int(degrees) for degrees, notch in _NOTCHES.items()}
 _MM: Final = {"mm": 1.0, "mil": 0.0254, "um": 1e-3, "micron": 1e-3, "cm": 10.0, "in": 25.4}
 _NONE: Final = re.compile(r"[_.\-~ ]*")
 _SPECIAL: Final = {"FD": "edge", "FE": "edge", "FF": "reference"}
+_DENSE: Final = (
+    re.compile(r"(?:[0-9A-Fa-f]{2}|([_@.\-~])\1)*+"),
+    re.compile(r"(?:[0-9]{3}|([_@.\-~])\1\1)*+"),
+)
+"""Rows without blanks, of codes of two and of three digits."""
 _FRAME: Final = re.compile(r"frame x0=(-?\d{1,9}) y0=(-?\d{1,9}) dx=(-?1) dy=(-?1)")
 
 
@@ -58,10 +68,8 @@ class _Map:
 
 def is_sinf(head: bytes) -> bool:
     """Tell a SINF file by a RowData line, or by its counts of rows and columns."""
-    if re.search(rb"(?im)^[ \t]*RowData[ \t]*:", head):
-        return True
-    counts = (rb"(?im)^[ \t]*ROWCT[ \t]*:", rb"(?im)^[ \t]*COLCT[ \t]*:")
-    return all(re.search(count, head) for count in counts)
+    row_data, *counts = (pattern.search(head) is not None for pattern in _TOLD)
+    return row_data or all(counts)
 
 
 def read_sinf(blob: Blob, options: ReadOptions) -> list[WaferMap]:
@@ -83,7 +91,7 @@ def read_sinf(blob: Blob, options: ReadOptions) -> list[WaferMap]:
 def _maps(data: bytes, name: str) -> Iterator[_Map]:
     """Yield the lines of each wafer: headers after rows begin another one."""
     found, count = _Map(), 0
-    for number, match in enumerate(_LINE.finditer(data)):
+    for number, match in enumerate(_LINE.finditer(data.removeprefix(codecs.BOM_UTF8))):
         if number > _MOST_LINES or match.end() - match.start() > LONGEST_ROW:
             raise FormatError(
                 f"Expected a SINF file of at most {_MOST_LINES:,} lines of {LONGEST_ROW:,} bytes, "
@@ -121,7 +129,10 @@ def _read_map(one: _Map, number: int, blob: Blob, options: ReadOptions) -> Wafer
     get = one.headers.get
     rows, cols = (_count(get(name, "")) for name in ("ROWCT", "COLCT"))
     width = _width(one.rows, cols)
-    codes = read_rows(one.rows, width)
+    lines = [_filled(row, width, cols) for row in one.rows]
+    if lines != one.rows:
+        notes.append("blanks in place of codes taken as no die")
+    codes = read_rows(lines, width)
     notes += codes.notes
     good = [code.upper() for code in re.split(r"[,;\s]+", get("BCEQU", "")) if code]
     states, bins = _meanings(codes.names, good, options, notes)
@@ -150,11 +161,38 @@ def _read_map(one: _Map, number: int, blob: Blob, options: ReadOptions) -> Wafer
 
 
 def _width(rows: Sequence[str], cols: int) -> int:
-    """Return the characters of a code, from the first row that has any."""
+    """Return the characters of a code, from the first row that has any.
+
+    Of rows without blanks, when the number of dies is not said either, those that can be cut into
+    codes of three digits alone are.
+    """
     tokens = next((cells for row in rows if (cells := row.split())), [])
     if len(tokens) == 1 and cols > 1:
         return max(1, len(tokens[0]) // cols)
-    return max(map(len, tokens)) if len(tokens) > 1 else 2
+    if len(tokens) > 1:
+        return max(map(len, tokens))
+    two, three = (all(dense.fullmatch(row.strip()) for row in rows) for dense in _DENSE)
+    return 3 if three and not two else 2
+
+
+def _filled(row: str, width: int, cols: int) -> str:
+    """Return a row with marks where blanks stand for codes; as it is where none do.
+
+    Codes parted by a blank stand at places a code and a blank apart; fewer of them than there are
+    columns leave some free, before or between them.
+    """
+    words = [(match.start(), match[0]) for match in re.finditer(r"\S+", row)]
+    if not 0 < len(words) < cols <= MAX_SIDE or any(len(word) != width for _, word in words):
+        return row
+    first, step = words[0][0] % (width + 1), width + 1
+    places = [(start - first) / step for start, _ in words]
+    free = places[-1] >= len(words)
+    if first > 1 or not free or places[-1] >= cols or any(place % 1 for place in places):
+        return row
+    cells = ["_" * width] * cols
+    for place, (_, word) in zip(places, words, strict=True):
+        cells[int(place)] = word
+    return " ".join(cells)
 
 
 def _meanings(
@@ -210,7 +248,7 @@ def _count(text: str) -> int:
 
 def _size(text: str, units: str, notes: list[str]) -> float | None:
     """Return a die's side in mm; a unit may stand behind the number, else DUTMS has it."""
-    match = re.match(r"\s*(\d{1,9}(?:[.,]\d{1,9})?)\s*([a-zA-Z]*)", text)
+    match = re.match(r"\s*(\d{1,9}(?:[.,]\d{1,9})?(?:[eE][+-]?\d\d?)?)\s*([a-zA-Z]*)", text)
     if match is None:
         return None
     unit = (match[2] or units or "mm").lower()

@@ -18,7 +18,7 @@ from waferscope.domain.wafermap import PASS, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import HEAD_BYTES, NAMELESS, Blob
 from waferscope.io.die_list import find_list, read_die_list
-from waferscope.io.die_matrix import find_matrix, read_matrices
+from waferscope.io.die_matrix import Aligned, Delimiter, find_matrix, read_matrices
 from waferscope.io.formats import ReadOptions
 from waferscope.io.results import csv_bytes
 from waferscope.io.tokens import find_names
@@ -72,8 +72,7 @@ def read_table(blob: Blob, options: ReadOptions) -> list[WaferMap]:
         given["notes"] = (*notes, f"die list parted by {_NAMES[plan.delimiter]}")
         return read_die_list(data, plan, encoding, options, given)
     (delimiter,) = matrix or (None,)
-    how = "one sign per die" if delimiter is None else f"cells parted by {_NAMES[delimiter]}"
-    given["notes"] = (*notes, f"matrix, {how}")
+    given["notes"] = (*notes, f"matrix, {_in_words(delimiter)}")
     return read_matrices(data.decode(encoding, "replace"), delimiter, options, given)
 
 
@@ -122,6 +121,12 @@ def _first_lines(head: bytes, encoding: str) -> list[str]:
     """Return the first lines, without the last one where it may be cut."""
     lines = re.split(r"\r\n|\n|\r", codecs.getincrementaldecoder(encoding)().decode(head))
     return (lines[:-1] if len(head) >= HEAD_BYTES and len(lines) > 1 else lines)[:_LINES]
+
+
+def _in_words(delimiter: Delimiter) -> str:
+    if isinstance(delimiter, Aligned):
+        return f"cells of {delimiter.width} signs below each other"
+    return "one sign per die" if delimiter is None else f"cells parted by {_NAMES[delimiter]}"
 
 
 def _neither(blob: Blob, got: str, options: ReadOptions) -> FormatError:

@@ -33,6 +33,14 @@ def test_diameter(size: list[bytes], per_mm: float, expected: float | None) -> N
     assert bool(notes) == (expected is None and bool(size))
 
 
+@pytest.mark.parametrize("pitch", [[b"-5e3", b"6e3"], [b"5e3", b"6e3"], [b"NA", b"NA"]])
+def test_a_pitch_that_is_none_is_noted(pitch: list[bytes]) -> None:
+    notes: list[str] = []
+    read_sizes({"diepitch": pitch}, 1000.0, notes)
+    bad = pitch[0] != b"5e3"
+    assert any("is no size of a die" in note for note in notes) == bad
+
+
 def test_die_size() -> None:
     found = read_sizes({"diepitch": [b"2.4598780000e+03", b"-1"]}, 1000.0, [])
     assert (found["die_width_mm"], found["die_height_mm"]) == (2.459878, None)

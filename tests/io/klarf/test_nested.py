@@ -6,6 +6,7 @@ import pytest
 
 from waferscope.errors import FormatError
 from waferscope.io.klarf import nested
+from waferscope.io.klarf.defects import locate
 from waferscope.io.klarf.nested import parse_nested
 from waferscope.io.klarf.records import Records
 
@@ -74,3 +75,19 @@ def test_depth_and_number_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nested, "MAX_NODES", 10)
     with pytest.raises(FormatError, match="records and fields"):
         parsed(b"Field A 1 {1} " * 20)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        b'Images 2 { {"a}.jpg" "JPG"} {"b.tif" "TIF; 1"} }',
+        b'Images 2 { "a.jpg" "JPG", "b{.tif" "TIF" }',
+        b"Images 0 {}",
+    ],
+)
+def test_images_in_braces_of_their_own(images: bytes) -> None:
+    data = LISTS.replace(b'Images 1 { "}" "JPG" }', images)
+    (wafer,) = parsed(data).wafers
+    assert parsed(data).damage == ""
+    (table,) = wafer.defects
+    assert [data[a:b] for ((a, b),) in locate(data, table, ["XINDEX"]).tolist()] == [b"5", b"6"]

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.io.klarf.klarf_text import COLUMNS, Part, Spot, flat
+from tests.io.klarf.klarf_text import COLUMNS, Part, Spot, flat, nested
 from waferscope.domain.millimetres import to_mm
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
@@ -111,3 +111,19 @@ def test_filters_without_their_columns_count_all() -> None:
     assert wafer.fail_count == 1
     assert said(wafer, "carry no class")
     assert said(wafer, "carry no size")
+
+
+def test_lists_that_are_not_as_long_as_the_file_says_are_noted() -> None:
+    part = Part("W", [Spot(0, 0)], [(0, 0), (1, 0)])
+    for data, name in (
+        (flat([part]).replace(b"SampleTestPlan 2", b"SampleTestPlan 60"), "inspected dies"),
+        (nested([part]).replace(b"Data 2 {", b"Data 60 {"), "inspected dies"),
+        (nested([part]).replace(b"Data 1\n", b"Data 60\n"), "defect list"),
+    ):
+        (wafer,) = read(data)
+        assert wafer.dies.tolist() == [[2, 1]]
+        assert said(wafer, "counts 60 rows and holds")
+        assert said(wafer, name)
+    assert not said(made(part), "counts")
+    (uncounted,) = read(nested([part]).replace(b"Data 2 {", b"Data {"))
+    assert not said(uncounted, "counts")

@@ -12,6 +12,7 @@ from waferscope.io.semi.bins import (
     WIDTHS,
     BinDefinition,
     bin_type,
+    code_width,
     dies_and_bins,
     read_definitions,
 )
@@ -76,6 +77,8 @@ def test_pass_fail_and_no_die() -> None:
         ("Pass", "Edge", 1),
         ("Good", "", 1),
         ("Reject", "", 2),
+        ("P", "", 1),
+        ("f", "", 2),
     ],
 )
 def test_qualities(quality: str, about: str, state: int) -> None:
@@ -138,3 +141,20 @@ def test_bin_zero_and_counts_that_differ() -> None:
 def test_codes_of_another_type() -> None:
     with pytest.raises(FormatError, match="decimal"):
         meant("0A1", "decimal", "255")
+
+
+@pytest.mark.parametrize(
+    ("kind", "null", "codes", "width"),
+    [
+        ("ascii", None, ("1", "A"), 1),
+        ("ascii", None, ("01", "FF"), 2),
+        ("ascii", None, ("1", "10"), 1),
+        ("ascii", "___", ("01",), 3),
+        ("ascii", None, (), 1),
+        ("ascii", None, ("DEFAULT",), 1),
+        ("decimal", None, ("1",), 3),
+        ("hexadecimal", "FF", ("001",), 2),
+    ],
+)
+def test_signs_per_die(kind: str, null: str | None, codes: tuple[str, ...], width: int) -> None:
+    assert code_width(kind, null, [BinDefinition(code) for code in codes]) == width

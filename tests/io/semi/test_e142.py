@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,6 +138,30 @@ def test_a_list_of_places() -> None:
     wafer = found(one_map(attrs, bin_map("Ascii", ".", inner)))
     assert wafer.dies.tolist() == [[1, 2], [0, 2]]
     assert wafer.frame.to_xy(row=0, col=0) == (5, -1)
+
+
+@pytest.mark.parametrize(("kind", "null", "width"), [("Ascii", ".", 1), ("HexaDecimal", "FF", 2)])
+@pytest.mark.parametrize(("axes", "first"), [("UpRight", (5, 6)), ("UpLeft", (9, 8))])
+def test_rows_that_begin_at_a_place(
+    kind: str, null: str, width: int, axes: str, first: Any
+) -> None:
+    rows = [(first[0], -1, "1271"), (first[1], -2, "12")]
+    inner = "".join(
+        f'<BinCode X="{x}" Y="{y}">{"".join(code.zfill(width) for code in codes)}</BinCode>'
+        for x, y, codes in rows
+    )
+    wafer = found(
+        one_map(f'OriginLocation="LowerLeft" AxisDirection="{axes}"', bin_map(kind, null, inner))
+    )
+    assert wafer.dies.tolist() == [[1, 2, 2, 1], [0, 1, 2, 0]]
+    assert wafer.frame.to_xy(row=0, col=0) == (first[0], -1)
+    assert "rows that begin at an X and Y taken as running to the right" in wafer.notes
+
+
+def test_long_codes_of_places_side_by_side_are_no_rows() -> None:
+    inner = "".join(f'<BinCode X="{x}" Y="0">000{x}</BinCode>' for x in (1, 2, 3))
+    wafer = found(one_map("", bin_map("HexaDecimal", "FF", inner)))
+    assert wafer.dies.tolist() == [[1, 2, 2]]
 
 
 def test_several_layouts_and_wafers() -> None:

@@ -123,6 +123,21 @@ def test_letters_and_a_code_of_one_sign() -> None:
     assert "3 null dies taken as no die" in wafer.notes
 
 
+@pytest.mark.parametrize("gap", ["", " "])
+def test_codes_of_two_signs_called_ascii(gap: str) -> None:
+    rows = tuple(f"<Row>{gap.join(row)}</Row>" for row in (("FF", "01", "FF"), ("01", "12", "01")))
+    bins = "".join(
+        f'<Bin BinCode="{code}" BinQuality="{quality}"/>'
+        for code, quality in (("01", "P"), ("12", "F"), ("FF", "Null"))
+    )
+    wafer = found(rows, bins, BinType="ASCII", NullBin=None)
+    assert wafer.dies.tolist() == [[0, 1, 0], [1, 2, 1]]
+    assert wafer.bins is not None
+    assert wafer.bins.hard is not None
+    assert wafer.bins.hard.tolist() == [[0, 1, 0], [1, 12, 1]]
+    assert not any("no known quality" in note for note in wafer.notes)
+
+
 def test_a_map_alone_with_a_namespace() -> None:
     data = file_of().replace(b"<Maps>", b"").replace(b"</Maps>", b"")
     data = data.replace(b"<Map xmlns:semi=", b"<Map xmlns=")

@@ -19,13 +19,13 @@ import numpy.typing as npt
 
 from waferscope.errors import FormatError
 from waferscope.io.klarf.records import Table, line_of
-from waferscope.io.klarf.tokens import STRING, number
+from waferscope.io.klarf.tokens import BRACED, STRING, number
 
 MAX_ROWS: Final = 500_000
 """Rows of one list: beyond what inspection tools report."""
 _MOST_IMAGES: Final = 1000
 _FLAT_ITEM: Final = rb"(?>" + STRING + rb'|[^\s;"]++|")'
-_IMAGES: Final = rb'Images\s*+\d*+\s*+\{(?>[^{}"]++|' + STRING + rb'|")*+\}'
+_IMAGES: Final = rb"Images\s*+\d*+\s*+" + BRACED
 _NESTED_ITEM: Final = rb"(?>" + _IMAGES + rb"|" + STRING + rb'|[^\s;{}"]++|")'
 _BLANK: Final = re.compile(rb"[\s;]*+")
 

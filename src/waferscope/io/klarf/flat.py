@@ -136,6 +136,7 @@ class _Walk:
         first = found[0] if found else b""
         table = self._table(statement, _DIES)
         table.start = self.data.find(first, statement.start) + len(first)
+        table.declared = number(first)
         if kind == "plans" and (self.wafer is None or self.closed):
             self.shared.append(table)
         else:

@@ -58,6 +58,9 @@ def read_sizes(fields: Fields, per_mm: float, notes: list[str]) -> dict[str, Any
     for i, side in enumerate(("die_width_mm", "die_height_mm")):
         size = 0.0 if pitch is None else round(pitch[i] / per_mm, 9)
         found[side] = size if size > 0 else None
+    if fields.get("diepitch") and None in (found["die_width_mm"], found["die_height_mm"]):
+        said = " ".join(map(text, fields["diepitch"]))
+        notes.append(f"DiePitch {said[:40]!r} is no size of a die: it and the centre are left out")
     values = [number(value) for value in fields.get("samplesize", [])]
     if per_mm == 1000.0 and len(values) >= 2 and values[0] == 1:  # 1: round; then mm
         size = values[1] or 0.0

@@ -12,15 +12,13 @@ from typing import Final
 
 from waferscope.errors import FormatError
 from waferscope.io.klarf.records import MAX_COLUMNS, Fields, Records, Table, line_of
-from waferscope.io.klarf.tokens import STRING, text
+from waferscope.io.klarf.tokens import BRACED, STRING, number, text
 
 MAX_NODES: Final = 200_000
 MAX_DEPTH: Final = 16
 MAX_VALUES: Final = 10_000
 _TOKEN: Final = re.compile(rb'\s*+([{};,]|"[^"\r\n]*+"|[^\s{};,"]++|")')
-_BODY: Final = re.compile(
-    rb'(?>[^{}"]++|' + STRING + rb'|"|\{(?>[^{}"]++|' + STRING + rb'|")*+\})*+(\}?)'
-)
+_BODY: Final = re.compile(rb'(?>[^{}"]++|' + STRING + rb'|"|' + BRACED + rb")*+(\}?)")
 _ALIASES: Final = {"slotnumber": "slot", "recipeid": "setupid"}
 _TABLES: Final = {
     "defectlist": "defects",
@@ -168,7 +166,7 @@ class _Walk:
                 raise self._wrong("Columns or Data", word)
 
     def _take_rows(self, kind: str, columns: tuple[str, ...]) -> None:
-        word = self._next()
+        count = word = self._next()
         word = word if word == b"{" else self._next()
         if word != b"{" or not 1 <= len(columns) <= MAX_COLUMNS:
             raise self._wrong(f"Columns (1 to {MAX_COLUMNS}) and {{ before the rows", word)
@@ -177,7 +175,7 @@ class _Walk:
             raise _EndError
         start, end, self.place = body.start(), body.start(1), body.end()
         if kind in _TABLES:
-            table = Table(columns, start, end, ends=True, cut=not body[1])
+            table = Table(columns, start, end, True, not body[1], number(count))
             self.open[-1].tables.append((_TABLES[kind], table))
         if not body[1]:
             raise _EndError

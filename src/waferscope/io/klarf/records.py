@@ -24,7 +24,7 @@ class Table:
     """Rows of items between two bytes of the file.
 
     ``ends`` tells that each row ends with a semicolon (1.8). ``cut`` says that the file breaks off
-    inside.
+    inside. ``declared`` is how many rows the file says there are (None: not said).
     """
 
     columns: tuple[str, ...]
@@ -32,6 +32,12 @@ class Table:
     end: int
     ends: bool = False
     cut: bool = False
+    declared: float | None = None
+
+    def check(self, rows: int, name: str, notes: list[str]) -> None:
+        """Note a number of rows that is not the one declared."""
+        if self.declared is not None and self.declared != rows and not self.cut:
+            notes.append(f"the {name} counts {self.declared:,.0f} rows and holds {rows:,}")
 
 
 @dataclass(slots=True)

@@ -16,6 +16,9 @@ from typing import Final
 from waferscope.errors import FormatError
 
 STRING: Final = rb'"[^"\r\n]*+"'
+_FLAT: Final = rb'[^{}"]++|' + STRING + rb'|"'
+BRACED: Final = rb"\{(?>" + _FLAT + rb"|\{(?>" + _FLAT + rb")*+\})*+\}"
+"""What stands in braces, with further ones in it: the images of a defect, each in its own."""
 MAX_STATEMENTS: Final = 200_000
 LONGEST_NAME: Final = 200
 _LONGEST_FIELD: Final = 1 << 16

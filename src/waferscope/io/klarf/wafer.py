@@ -127,6 +127,7 @@ def _failing(
         sized = sized[:1] if sized[:1] == ["DSIZE"] else sized
         classed = ["CLASSNUMBER"] if "CLASSNUMBER" in table.columns else []
         spans = locate(data, table, (*_INDEX, *classed, *sized))
+        table.check(len(spans), "defect list", notes)
         cells, counts = whole_cells(data, spans, "defect list")
         listed, lost = listed + len(cells), lost + int(np.count_nonzero(~counts))
         if options.klarf_classes is not None and classed:
@@ -176,12 +177,14 @@ def _note_counts(cells: Cells, counts: tuple[int, int, int, int], notes: list[st
             notes.append(f"{count:,} defects {why} left out")
 
 
-def _dies(data: bytes, tables: Sequence[Table], name: str) -> Cells:
+def _dies(data: bytes, tables: Sequence[Table], name: str, notes: list[str]) -> Cells:
     """Return the dies that lists name, each once."""
     found = [np.zeros((0, 2), np.int64)]
     for table in tables:
         _need_index(table, name)
-        cells, good = whole_cells(data, locate(data, table, _INDEX), name)
+        spans = locate(data, table, _INDEX)
+        table.check(len(spans), name, notes)
+        cells, good = whole_cells(data, spans, name)
         found.append(cells[good])
     return _distinct(np.concatenate(found))[0]
 
@@ -190,10 +193,10 @@ def _existing(
     data: bytes, records: Records, record: WaferRecord, failing: Cells, notes: list[str]
 ) -> Cells:
     """Return the dies of the map: those listed as inspected, or laid out, and the failing ones."""
-    listed = _dies(data, record.plans, "list of inspected dies")
+    listed = _dies(data, record.plans, "list of inspected dies", notes)
     if not len(listed):
         return _laid_out(data, records, record, failing, notes)
-    removed = _dies(data, record.removed, "list of removed dies")
+    removed = _dies(data, record.removed, "list of removed dies", notes)
     gone = _among(listed, removed) & ~_among(listed, failing)
     if gone.any():
         notes.append(f"{int(np.count_nonzero(gone)):,} dies removed from the inspected ones")

@@ -16,7 +16,7 @@ import numpy as np
 
 from waferscope.domain.wafermap import FAIL, NO_DIE, PASS, Bins, DieGrid
 from waferscope.errors import FormatError
-from waferscope.io.bin_rows import MISSING, Codes
+from waferscope.io.bin_rows import MISSING, WIDEST, Codes
 from waferscope.io.formats import ReadOptions
 from waferscope.io.semi.xml import Node
 
@@ -89,6 +89,20 @@ def bin_type(text: str) -> str:
     return found
 
 
+def code_width(kind: str, null: str | None, definitions: Sequence[BinDefinition]) -> int:
+    """Return the characters per die: as many as NullBin has, else as the map's type says.
+
+    Files call codes of several characters ASCII too: there the bins defined tell, if all agree.
+
+    >>> code_width("ascii", None, [BinDefinition("01"), BinDefinition("FF")])
+    2
+    """
+    sizes = {len(d.code.strip()) for d in definitions if d.code.strip()}
+    told = sizes if kind == "ascii" and len(sizes) == 1 else {WIDTHS[kind]}
+    width = len(null) if null else told.pop()
+    return width if width <= WIDEST else WIDTHS[kind]
+
+
 def dies_and_bins(
     codes: Codes,
     kind: str,
@@ -146,7 +160,7 @@ def _meanings(
         number = _number(name, kind)
         if name == MISSING or key in nulls:
             state, what = NO_DIE, ""
-        elif number is None:
+        elif number is None and state != NO_DIE:
             raise FormatError(
                 f"Expected bins of the type {kind} in the map, got {name!r}. "
                 "Correct its BinType or its bins."
@@ -165,12 +179,13 @@ def _meanings(
 def _quality(definition: BinDefinition) -> tuple[int | None, str]:
     """Return the state of a bin's dies (None: not said), and what they are if no product."""
     quality, about = definition.quality.lower(), definition.description.strip().lower()
-    if quality.startswith(_GOOD):
+    if quality.startswith(_GOOD) or quality == "p":
         return PASS, ""
     for text in (quality, about):
         if _NO_PRODUCT.fullmatch(text):
             return NO_DIE, text.split()[0]
-    return (FAIL, "") if quality.startswith(_BAD) else (None, "")
+    bad = quality.startswith(_BAD) or quality == "f"
+    return (FAIL, "") if bad else (None, "")
 
 
 def _key(code: str, kind: str) -> object:

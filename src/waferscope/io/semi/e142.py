@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from waferscope.domain.wafermap import Frame, Source, WaferMap
 from waferscope.errors import FormatError
@@ -20,7 +21,7 @@ from waferscope.io.archive import Blob
 from waferscope.io.bin_rows import LONGEST_ROW, MISSING, Codes, read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
-from waferscope.io.semi.bins import WIDTHS, bin_type, dies_and_bins, read_definitions
+from waferscope.io.semi.bins import bin_type, code_width, dies_and_bins, read_definitions
 from waferscope.io.semi.geometry import number, read_frame, read_notch, to_mm, whole
 from waferscope.io.semi.times import read_time
 from waferscope.io.semi.xml import Node, read_xml
@@ -101,10 +102,12 @@ def _read_map(file: _File, node: Node, bin_map: Node, notes: list[str]) -> Wafer
     aliases = {a.get("Type"): a.get("Value") for a in substrate.walk("AliasId")}
     layout = _read_layout(node.get("LayoutSpecifier"), file.layouts, notes)
     kind = bin_type(bin_map.get("BinType"))
-    codes, frame = _read_codes(node, bin_map, layout, kind, notes)
-    definitions = [d for b in bin_map.all("BinDefinitions") for d in b.all("BinDefinition")]
     null = bin_map.attrs.get("nullbin") or None
-    dies, bins, more = dies_and_bins(codes, kind, null, read_definitions(definitions), file.options)
+    nodes = [d for b in bin_map.all("BinDefinitions") for d in b.all("BinDefinition")]
+    definitions = read_definitions(nodes)
+    width = code_width(kind, null, definitions)
+    codes, frame = _read_codes(node, bin_map, layout, width, notes)
+    dies, bins, more = dies_and_bins(codes, kind, null, definitions, file.options)
     notes += more
     if layout.rows and (layout.rows, layout.cols) not in ((1, 1), dies.shape):
         shape = f"{layout.rows}x{layout.cols} dies, the map {dies.shape[0]}x{dies.shape[1]}"
@@ -136,16 +139,19 @@ def _read_map(file: _File, node: Node, bin_map: Node, notes: list[str]) -> Wafer
 
 
 def _read_codes(
-    node: Node, bin_map: Node, layout: _Layout, kind: str, notes: list[str]
+    node: Node, bin_map: Node, layout: _Layout, width: int, notes: list[str]
 ) -> tuple[Codes, Frame]:
     """Return the codes of a map and their frame, from rows or from a list of places."""
     origin, axes = node.get("OriginLocation"), node.get("AxisDirection")
     rows = bin_map.all("BinCode")
+    null = bin_map.attrs.get("nullbin", "")
     if rows and all(row.get("X") and row.get("Y") for row in rows):
         signs = read_frame(origin, axes, (1, 1), notes)
+        long = any(len(row.text.strip()) > width for row in rows)
+        if long and (runs := _read_runs(rows, width, null, signs)) is not None:
+            notes.append("rows that begin at an X and Y taken as running to the right")
+            return runs
         return _read_places(rows, signs)
-    null = bin_map.attrs.get("nullbin", "")
-    width = len(null) if 0 < len(null) <= 4 else WIDTHS[kind]
     texts = [row.text for row in rows]
     if len(texts) == 1 and layout.rows > 1:
         texts = _part(texts[0], layout, width)
@@ -166,13 +172,7 @@ def _part(text: str, layout: _Layout, width: int) -> list[str]:
 
 def _read_places(rows: Sequence[Node], signs: Frame) -> tuple[Codes, Frame]:
     """Return the codes of a list of dies with x and y (MapType Coordinate)."""
-    x, y = ([whole(row.get(axis)) for row in rows] for axis in ("X", "Y"))
-    if None in x or None in y:
-        raise FormatError(
-            "Expected whole numbers as X and Y of each BinCode (E142), got others. Correct the map."
-        )
-    columns = [np.array(values, np.int64) for values in (x, y)]
-    sites = find_sites(*columns, right=signs.dx == 1, up=signs.dy == -1)
+    sites = find_sites(*_places(rows), right=signs.dx == 1, up=signs.dy == -1)
     names = [MISSING, *dict.fromkeys(row.text.strip() for row in rows)]
     places = {name: place for place, name in enumerate(names) if name or not place}
     cells = np.zeros(sites.shape, np.uint16)
@@ -181,6 +181,35 @@ def _read_places(rows: Sequence[Node], signs: Frame) -> tuple[Codes, Frame]:
         raise FormatError("Expected a map of few different bins (E142), got over 32,000. Check it.")
     cells.reshape(-1)[sites.cells] = values
     return Codes(tuple(names), cells), sites.frame
+
+
+def _read_runs(
+    rows: Sequence[Node], width: int, null: str, signs: Frame
+) -> tuple[Codes, Frame] | None:
+    """Return the codes of rows that begin at an x and y (MapType Row); None where they overlap."""
+    x, y = _places(rows)
+    codes = read_rows([row.text for row in rows], width, null)
+    sizes = np.count_nonzero(codes.look_up([name != MISSING for name in codes.names]), axis=1)
+    ends = x + signs.dx * (sizes - 1)
+    both = np.concatenate((x, ends)), np.concatenate((y, y))
+    sites = find_sites(*both, right=signs.dx == 1, up=signs.dy == -1)
+    cells = np.zeros(sites.shape, np.uint16)
+    for start, size, run in zip(sites.cells.tolist(), sizes.tolist(), codes.cells, strict=False):
+        place = cells.reshape(-1)[start : start + size]
+        if place.any():
+            return None
+        place[:] = run[:size] + 1
+    return Codes((MISSING, *codes.names), cells), sites.frame
+
+
+def _places(rows: Sequence[Node]) -> list[npt.NDArray[np.int64]]:
+    """Return X and Y of elements, one array each."""
+    found = [[whole(row.get(axis)) for row in rows] for axis in ("X", "Y")]
+    if any(None in values for values in found):
+        raise FormatError(
+            "Expected whole numbers as X and Y of each BinCode (E142), got others. Correct the map."
+        )
+    return [np.array(values, np.int64) for values in found]
 
 
 def _read_layout(path: str, layouts: Mapping[str, Node], notes: list[str]) -> _Layout:

@@ -15,7 +15,7 @@ from waferscope.io.archive import Blob
 from waferscope.io.bin_rows import LONGEST_ROW, read_rows
 from waferscope.io.files import file_stem
 from waferscope.io.formats import ReadOptions
-from waferscope.io.semi.bins import WIDTHS, bin_type, dies_and_bins, read_definitions
+from waferscope.io.semi.bins import bin_type, code_width, dies_and_bins, read_definitions
 from waferscope.io.semi.e142 import ALIASES, OFFSETS
 from waferscope.io.semi.geometry import G85_ORIGINS, number, read_frame, read_notch, to_mm, whole
 from waferscope.io.semi.times import read_time
@@ -63,7 +63,8 @@ def _read_device(node: Node, device: Node, blob: Blob, options: ReadOptions) -> 
     rows, notes = _rows(device)
     kind = bin_type(device.get("BinType"))
     null = device.attrs.get("nullbin") or None
-    width = len(null) if null and len(null) <= 4 else WIDTHS[kind]
+    definitions = read_definitions(list(device.walk("Bin")))
+    width = code_width(kind, null, definitions)
     columns = whole(device.get("Columns")) or 0
     texts = [row.text for row in rows]
     first = texts[0][:LONGEST_ROW].strip()
@@ -71,9 +72,7 @@ def _read_device(node: Node, device: Node, blob: Blob, options: ReadOptions) -> 
     if columns and dense % columns == 0 and 1 <= dense // columns <= 4 and kind != "ascii":
         width = dense // columns  # NullBin="255" beside rows of 0255..., or "0" beside 000
     codes = read_rows(texts, width, null or "")
-    dies, bins, more = dies_and_bins(
-        codes, kind, null, read_definitions(list(device.walk("Bin"))), options
-    )
+    dies, bins, more = dies_and_bins(codes, kind, null, definitions, options)
     said = whole(device.get("Rows")) or 0, columns
     if said != dies.shape and all(said):
         notes.append(

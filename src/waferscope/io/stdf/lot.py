@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from waferscope.domain.wafermap import Notch
-from waferscope.io.stdf.records import HBR, MIR, SBR, VUR, WCR, Fields, Scan
+from waferscope.io.stdf.records import HBR, MIR, MISSING_XY, SBR, VUR, WCR, Fields, Scan
 
 _MM: Final[dict[int, float]] = {1: 25.4, 2: 10.0, 3: 1.0, 4: 0.0254}
 _NOTCH: Final[dict[str, Notch]] = {"U": "up", "D": "down", "L": "left", "R": "right"}
@@ -18,13 +18,15 @@ _NOTCH: Final[dict[str, Notch]] = {"U": "up", "D": "down", "L": "left", "R": "ri
 class Lot:
     """``fields`` of `WaferMap` that hold for all wafers, the axes, bin names and verdicts.
 
-    ``right`` and ``up`` say where x and y grow. ``hard_pass`` and ``soft_pass`` say of a bin
-    whether it passes, where the file tells.
+    ``right`` and ``up`` say where x and y grow, ``centre`` is the (x, y) of the die that the WCR
+    has at the wafer's centre. ``hard_pass`` and ``soft_pass`` say of a bin whether it passes, where
+    the file tells.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     right: bool = True
     up: bool = False
+    centre: tuple[int, int] | None = None
     hard_names: dict[int, str] = field(default_factory=dict)
     soft_names: dict[int, str] = field(default_factory=dict)
     hard_pass: dict[int, bool] = field(default_factory=dict)
@@ -90,7 +92,8 @@ def _read_wcr(lot: Lot, wcr: Fields) -> None:
     sizes = {name: wcr.number("f") for name in ("diameter_mm", "die_height_mm", "die_width_mm")}
     unit = int(wcr.number("B"))
     flat = wcr.char()
-    wcr.skip(4)  # CENTER_X and CENTER_Y: the die nearest the centre, found from the map itself
+    centre = [int(wcr.number("h", MISSING_XY)) for _ in "xy"]
+    lot.centre = None if MISSING_XY in centre else (centre[0], centre[1])
     x_grows, y_grows = wcr.char(), wcr.char()
     known = {name: size for name, size in sizes.items() if np.isfinite(size) and size > 0}
     if known and unit not in _MM:

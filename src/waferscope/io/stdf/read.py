@@ -89,6 +89,7 @@ def _build_wafer(
     strays, results = results[far], results[~far]
     states, guessed = _states(results, lot)
     sites = find_sites(results["x"], results["y"], right=lot.right, up=lot.up)
+    centre, centre_notes = _centre(results, lot)
     order = retest_order(states, retests)
     dies = sites.dies(states, order)
     hard, soft = (np.where(results[k] == _NO_BIN, 0, results[k]) for k in ("hard", "soft"))
@@ -98,10 +99,13 @@ def _build_wafer(
         wafer_id=run.wafer_id,
         tested_at=datetime.fromtimestamp(run.started, UTC) if run.started else None,
         frame=sites.frame,
+        centre=centre and sites.frame.to_cell(*centre),
         bins=Bins(sites.bins(hard, order), sites.bins(soft, order), lot.hard_names, lot.soft_names),
         notes=(
             *run.notes,
             *stray_notes(strays["x"], strays["y"]),
+            *_zero_notes(results),
+            *centre_notes,
             *_result_notes(retested, retests, missing, guessed),
         ),
         **lot.fields,
@@ -118,6 +122,36 @@ def _result_notes(retested: int, retests: str, missing: int, guessed: int) -> li
         *([f"{missing:,} parts without x and y left out"] if missing else []),
         *([f"{guessed:,} parts without a verdict: bin 1 taken as pass"] if guessed else []),
     ]
+
+
+def _centre(results: Parts, lot: Lot) -> tuple[tuple[float, float] | None, list[str]]:
+    """Return the (x, y) of the wafer's centre where its dies do not tell it, and notes.
+
+    The WCR names no more than the die nearest to it, and in many files a wrong one. It counts for a
+    wafer tested in part: when the middle of the dies lies over a die away, and all of them lie on
+    the wafer around it.
+    """
+    width, height, diameter = (
+        lot.fields.get(name) for name in ("die_width_mm", "die_height_mm", "diameter_mm")
+    )
+    if lot.centre is None or not (width and height and diameter):
+        return None, []
+    x, y = (results[axis] - float(at) for axis, at in zip("xy", lot.centre, strict=True))
+    if max(abs(x.min() + x.max()), abs(y.min() + y.max())) <= 2:
+        return None, []
+    where = f"the WCR has the wafer's centre at die {lot.centre[0]},{lot.centre[1]}"
+    if np.hypot(x * width, y * height).max() > diameter / 2:
+        return None, [f"{where}, from where dies lie off the wafer: not used"]
+    return lot.centre, [f"{where}, not in the middle of the tested dies"]
+
+
+def _zero_notes(results: Parts) -> list[str]:
+    """Return a note when parts are in bin 0, a bin of STDF that no map can hold."""
+    sides = [side for side in ("hard", "soft") if (results[side] == 0).any()]
+    if not sides:
+        return []
+    what = " and ".join(sides)
+    return [f"{what} bin 0 is a bin of tested dies in this file; in a map 0 stands for none"]
 
 
 def _states(results: Parts, lot: Lot) -> tuple[npt.NDArray[np.uint8], int]:

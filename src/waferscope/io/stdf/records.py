@@ -40,7 +40,7 @@ _BODY: Final[dict[tuple[int, int], tuple[int, int]]] = {
     SBR: (8, 9 + 256),
     WIR: (2, 6 + 256),
     WRR: (2, 26 + 6 * 256),
-    WCR: (12, 20),
+    WCR: (0, 20),
     PRR: (7, 17 + 3 * 256),
 }
 # Passed over: the rest of V4; what V4-2007 adds (1, 90 to 94 and 15, 30: PSR, NMR, CNR, SSR,
