@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.io.wafers import grids
-from waferscope.domain.wafermap import DieGrid, Frame, WaferMap
+from waferscope.domain.wafermap import MAX_SIDE, DieGrid, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
 from waferscope.io.die_matrix import Aligned, split_cells
@@ -219,3 +221,14 @@ def test_cells_of_one_width(cells: list[str], width: int, lead: int, to_the_righ
         expected.pop()
     assert found[: len(expected)] == expected
     assert not any(found[len(expected) :])
+
+
+def test_the_largest_matrix_takes_little_memory() -> None:
+    side = MAX_SIDE - 1
+    data = b"\n".join([b",".join([b"1", b"257"] * (side // 2))] * side)
+    tracemalloc.start()
+    (wafer,) = read(data, "csv")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert wafer.shape == (side, 2 * (side // 2))
+    assert most < 450 << 20

@@ -136,7 +136,7 @@ def read_matrices(
             f"{', '.join(repr(t[:20]) for t in unknown[:5])}. Clear these cells, or write a die "
             "list with a header."
         )
-    values = np.array(meanings, dtype=np.int64)
+    values = np.array(meanings, dtype=np.int32)
     stem = given.get("wafer_id", "")
     if len(blocks) > 1 and stem:
         for number, block in enumerate(blocks, 1):
@@ -192,13 +192,13 @@ def _add_row(block: _Block, cells: list[str], table: TokenTable) -> None:
 
 
 def _wafer(
-    block: _Block, meanings: npt.NDArray[np.int64], options: ReadOptions, given: Mapping[str, Any]
+    block: _Block, meanings: npt.NDArray[np.int32], options: ReadOptions, given: Mapping[str, Any]
 ) -> WaferMap:
     width = max(len(row) for row in block.rows)
     shortest = min(len(row) for row in block.rows)
     blank = any((meanings[row] == BLANK).any() for row in block.rows)
     notes = list(given.get("notes", ()))
-    values = np.full((len(block.rows), width), BLANK, np.int64)
+    values = np.full((len(block.rows), width), BLANK, np.int32)
     for place, row in zip(values, block.rows, strict=True):
         place[: len(row)] = meanings[row]
     if shortest != width:
@@ -211,7 +211,7 @@ def _wafer(
     else:
         values[values == 0] = BLANK
         notes.append("0 taken as no die")
-    bins = np.where(values > 0, values, 0)
+    bins = np.maximum(values, 0).astype(np.uint16)
     if bins.any():
         passing = ", ".join(str(number) for number in options.pass_bins)
         notes.append(f"bin {passing} taken as pass, other numbers as fail")

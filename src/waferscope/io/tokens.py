@@ -42,10 +42,12 @@ def parse_token(token: str) -> int | None:
     return GOOD if text in _GOOD else BAD if text in _BAD else None
 
 
-def state_of(values: npt.NDArray[np.int64], pass_bins: Sequence[int]) -> npt.NDArray[np.uint8]:
+def state_of(values: npt.NDArray[np.integer], pass_bins: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return NO_DIE, PASS or FAIL per parsed token; 0 is a bin that fails unless it passes."""
-    good = np.isin(values, [GOOD, *pass_bins])
-    return np.where(values == BLANK, NO_DIE, np.where(good, PASS, FAIL)).astype(np.uint8)
+    states = np.full(values.shape, FAIL, np.uint8)
+    states[np.isin(values, [GOOD, *pass_bins])] = PASS
+    states[values == BLANK] = NO_DIE
+    return states
 
 
 def find_names(lines: Sequence[str]) -> dict[str, Any]:
