@@ -45,7 +45,8 @@ def parse_token(token: str) -> int | None:
 def state_of(values: npt.NDArray[np.integer], pass_bins: Sequence[int]) -> npt.NDArray[np.uint8]:
     """Return NO_DIE, PASS or FAIL per parsed token; 0 is a bin that fails unless it passes."""
     states = np.full(values.shape, FAIL, np.uint8)
-    states[np.isin(values, [GOOD, *pass_bins])] = PASS
+    for good in (GOOD, *pass_bins):  # np.isin would take a 64-bit number for each cell
+        states[values == good] = PASS
     states[values == BLANK] = NO_DIE
     return states
 
