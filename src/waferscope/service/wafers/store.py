@@ -17,6 +17,7 @@ from waferscope.service.selection.store import narrow
 from waferscope.service.tables import Upload, Wafer, WaferLabel
 from waferscope.service.tables.row import now
 from waferscope.service.tables.wafers import WORST
+from waferscope.service.wafers.words import is_among_few
 
 _UNKNOWN: Final = -1.0
 """Severity of a wafer without a prediction, as the index of WORST has it."""
@@ -52,7 +53,11 @@ def list_wafers(
     """Return one wafer more than the page has room for, in an order of ORDERS, `-` for falling."""
     order, falling = ORDERS[sort.removeprefix("-")], sort.startswith("-")
     keys = (order.column, Wafer.id.expression)
-    query = narrow(select(Wafer), wanted, deleted=deleted)
+    query = select(Wafer)
+    few = None if wanted.text is None else is_among_few(session, wanted.text)
+    if few is not None:
+        query, wanted = query.where(few), wanted.model_copy(update={"text": None})
+    query = narrow(query, wanted, deleted=deleted)
     if place.after:
         last = tuple_(*_read(sort, place.after))
         seen = tuple_(*keys)
