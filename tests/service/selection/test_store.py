@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy import text as sql_text
 
 from tests.service.conftest import add_person
-from tests.service.made import NOON, insert_wafer
+from tests.service.made import NOON, add_wafer, insert_wafer
 from waferscope.errors import NotFoundError
+from waferscope.service.paging import Place
 from waferscope.service.parts import Parts
 from waferscope.service.selection import store
 from waferscope.service.selection.filters import EVERYTHING, Origin, Wanted
 from waferscope.service.tables import Wafer
 from waferscope.service.tables.row import now
+from waferscope.service.wafers.store import list_wafers
 
 WAFERS: list[dict[str, Any]] = [
     {"lot": "L1", "product": "P1", "step": "CP1", "tester": "T1"},
@@ -69,3 +72,25 @@ def test_a_deleted_wafer_is_not_found(house: Parts) -> None:
         for unknown in (wafer, "waf_0"):
             with pytest.raises(NotFoundError, match="id of a wafer"):
                 store.get_wafer(session, unknown)
+
+
+@pytest.mark.parametrize("common", [1, 2, store.COMMON])
+@pytest.mark.parametrize("text", ["RED", "red_", "%", "re", "yellow"])
+def test_a_part_finds_the_same_by_every_way(
+    house: Parts, monkeypatch: pytest.MonkeyPatch, text: str, common: int
+) -> None:
+    user = add_person(house, "annotator").id
+    ids = {name: add_wafer(house, user) for name in ("red_one", "redone", "blue")}
+    with house.records.writing() as session:
+        for name, wafer_id in ids.items():
+            session.get_one(Wafer, wafer_id).text = name
+    monkeypatch.setattr(store, "COMMON", common)
+    with house.records.reading() as session:
+        found = list_wafers(session, Wanted(text=text), "-dated", Place(50))
+        few = store.is_among_few(session, text)
+        if session.get_bind().dialect.name == "postgresql":
+            assert session.scalar(sql_text("SHOW enable_seqscan")) == "on"
+    right = {wafer_id for name, wafer_id in ids.items() if text.lower() in name}
+    assert {wafer.id for wafer in found} == right
+    if len(text) < 3 or len(right) > common:
+        assert few is None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ARRAY, ColumnElement, Select, String, any_, exists, func, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from waferscope.errors import NotFoundError
@@ -13,6 +13,11 @@ from waferscope.service.selection.filters import Origin, Wanted
 from waferscope.service.tables import Wafer, WaferLabel
 
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
+COMMON: Final = 2_000
+"""Wafers beyond which a part of a word is common."""
+_SHORTEST: Final = 3
+"""Letters of a trigram."""
+_OTHER_WAYS: Final = ("enable_seqscan", "enable_indexscan", "enable_indexonlyscan")
 
 measured_at = Wafer.dated
 """When a wafer was tested; when it arrived, where nobody says when it was tested."""
@@ -68,3 +73,27 @@ def _by_findings(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
             WaferLabel.wafer_id == Wafer.id, WaferLabel.label == wanted.label
         )
         yield exists(of_wafer.correlate(Wafer))
+
+
+def is_among_few(session: Session, text: str) -> ColumnElement[bool] | None:
+    """Return that a wafer is one of those whose words hold a part, or None where it is common.
+
+    PostgreSQL takes some parts of words for common that are not, and then looks through the whole
+    list by date. So a part is looked up by itself first, with no way open but the index of
+    trigrams; only what turns out to be common is left to the order of the list, where it is soon
+    found.
+    """
+    if session.get_bind().dialect.name != "postgresql" or len(text) < _SHORTEST:
+        return None
+    query = select(Wafer.id).where(Wafer.text.contains(text.lower(), autoescape=True))
+    session.execute(_set_ways("off"))
+    found = session.scalars(query.limit(COMMON + 1)).all()
+    session.execute(_set_ways("on"))
+    if len(found) > COMMON:
+        return None
+    return Wafer.id == any_(literal(found, ARRAY(String)))
+
+
+def _set_ways(state: str) -> Select[tuple[str, ...]]:
+    """Return what opens or closes the other ways, until the transaction ends at most."""
+    return select(*(func.set_config(way, state, True) for way in _OTHER_WAYS))

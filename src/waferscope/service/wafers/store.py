@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 from waferscope.errors import ConflictError, InputError, NotFoundError
 from waferscope.service.paging import Place
 from waferscope.service.selection.filters import Wanted
-from waferscope.service.selection.store import narrow
+from waferscope.service.selection.store import is_among_few, narrow
 from waferscope.service.tables import Upload, Wafer, WaferLabel
 from waferscope.service.tables.row import now
 from waferscope.service.tables.wafers import WORST
-from waferscope.service.wafers.words import is_among_few
 
 _UNKNOWN: Final = -1.0
 """Severity of a wafer without a prediction, as the index of WORST has it."""
