@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from contextvars import ContextVar
 
-import anyio
 import pytest
 
 from waferscope.service.turns import Turns
+
+NAME: ContextVar[str] = ContextVar("name")
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -26,14 +29,27 @@ def test_no_more_than_so_many_at_a_time(count: int) -> None:
             running.remove(number)
         return number
 
-    async def ask(number: int) -> None:
-        assert await turns.run(work, number) == number
+    async def main() -> list[int]:
+        return await asyncio.gather(*(turns.run(work, number) for number in range(4 * count)))
+
+    assert asyncio.run(main()) == list(range(4 * count))
+    assert asyncio.run(main()) == list(range(4 * count))  # in another event loop too
+    assert max(most) == count
+    turns.close()
+
+
+def test_what_is_raised_and_who_asks_come_through() -> None:
+    turns = Turns("test", 1)
+
+    def refuse() -> None:
+        raise ValueError(NAME.get())
 
     async def main() -> None:
-        async with anyio.create_task_group() as group:
-            for number in range(4 * count):
-                group.start_soon(ask, number)
+        NAME.set("somebody")
+        await turns.run(refuse)
 
-    anyio.run(main)
-    anyio.run(main)  # in another event loop too
-    assert max(most) == count
+    with pytest.raises(ValueError, match="somebody"):
+        asyncio.run(main())
+    turns.close()
+    with pytest.raises(RuntimeError):
+        asyncio.run(main())

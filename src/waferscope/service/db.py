@@ -73,6 +73,7 @@ class Records:
 
     def close(self) -> None:
         """Give back every connection."""
+        self.lookups.close()
         self.engine.dispose()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
@@ -15,7 +16,6 @@ from waferscope.service.paging import Paging, page_of
 from waferscope.service.parts import House
 from waferscope.service.received import FIELD, FORM, received
 from waferscope.service.schema import Page
-from waferscope.service.turns import Turns
 from waferscope.service.uploads import store
 from waferscope.service.uploads.intake import arrive, take_in
 from waferscope.service.uploads.schemas import (
@@ -26,8 +26,9 @@ from waferscope.service.uploads.schemas import (
 )
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
-READERS: Final = Turns("uploads", 4)
-"""Files are read by turns: it bounds what a rush takes of memory."""
+AT_ONCE: Final = 4
+"""Files that a process reads at a time; others wait. It bounds what a rush takes of memory."""
+_readers: Final[RunVar[CapacityLimiter]] = RunVar("waferscope-uploads")
 _FILE: Final = {"type": "string", "format": "binary"}
 BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -39,6 +40,15 @@ BODY: Final[dict[str, Any]] = {
     }
 }
 """A form with the file, or the file itself."""
+
+
+def _limit() -> CapacityLimiter:
+    """Return the limit of this event loop."""
+    limit = _readers.get(None)
+    if limit is None:
+        limit = CapacityLimiter(AT_ONCE)
+        _readers.set(limit)
+    return limit
 
 
 @router.post(
@@ -69,7 +79,7 @@ async def create_upload(
     """
     async with received(request, asked.file_name) as path:
         arrival = await to_thread.run_sync(arrive, path, who, asked, key)
-        made = await READERS.run(take_in, house, arrival)
+        made = await to_thread.run_sync(take_in, house, arrival, limiter=_limit())
     response.status_code = 200 if made.repeated else 201
     return made
 
