@@ -136,16 +136,13 @@ def has_code(path: Path) -> bool:
     return any(not isinstance(node, inert) for node in parse(path).body)
 
 
-def test_names(path: Path) -> set[Path]:
+def names_of_tests(path: Path) -> set[Path]:
     """The places where a source file's test may be: the mirrored path, or flat in its room."""
     place = TESTS / path.relative_to(SOURCE).parent
     if path.name == "__init__.py":
         return {place / "test_init.py", place / f"test_{path.parent.name}.py"}
     stem = path.stem.lstrip("_")
     return {place / f"test_{stem}.py", place.parent / f"test_{place.name}_{stem}.py"}
-
-
-test_names.__test__ = False  # type: ignore[attr-defined]
 
 
 def test_every_source_file_has_its_test() -> None:
@@ -155,13 +152,13 @@ def test_every_source_file_has_its_test() -> None:
         if has_code(path)
         and path.name not in UNMIRRORED
         and path.parent.name not in UNMIRRORED_FOLDERS
-        and not any(place.is_file() for place in test_names(path))
+        and not any(place.is_file() for place in names_of_tests(path))
     ]
     assert missing == []
 
 
 def test_every_test_file_has_its_source() -> None:
-    known = {place for path in python_files("src") for place in test_names(path)}
+    known = {place for path in python_files("src") for place in names_of_tests(path)}
     strays = [
         str(path.relative_to(TESTS))
         for path in TESTS.rglob("test_*.py")

@@ -23,6 +23,7 @@ from waferscope.cli.reading import (
     RetestsOption,
     options_of,
 )
+from waferscope.errors import InputError
 
 if TYPE_CHECKING:
     from waferscope.cli.outputs import Results
@@ -92,7 +93,6 @@ def predict(
     Example: waferscope predict lots/*.stdf.gz --output results --format csv,html,coco
     """
     from waferscope.cli.outputs import open_outputs, parse_formats
-    from waferscope.errors import InputError
     from waferscope.infer import load_predictor
 
     chosen, mapping = parse_formats(formats), mapping_of(bins, neighbour_bin, neighbour_radius)

@@ -106,7 +106,7 @@ BOMBS = {
 }
 
 
-def refused(answer: Any, since: float) -> None:
+def assert_refused(answer: Any, since: float) -> None:
     assert answer.status_code in {400, 413, 422}, answer.text[:500]
     assert answer.headers["Content-Type"] == PROBLEM
     assert "root:" not in answer.text
@@ -120,7 +120,7 @@ def test_a_bomb_is_refused_soon(people: People, name: str, path: str) -> None:
     assert len(data) < 5_000_000
     client = people("annotator")
     since = time.monotonic()
-    refused(client.post(path, files={"file": (name, data)}), since)
+    assert_refused(client.post(path, files={"file": (name, data)}), since)
     assert client.get("/uploads").json()["items"] == []
     assert client.get("/wafers").json()["items"] == []
 
@@ -131,13 +131,13 @@ def test_a_file_over_the_limit_is_refused_by_what_it_says_and_by_what_it_is(
     client = people("annotator")
     headers = {"Content-Type": "application/octet-stream"}
     since = time.monotonic()
-    refused(client.post("/uploads", content=bytes(5_000_000), headers=headers), since)
+    assert_refused(client.post("/uploads", content=bytes(5_000_000), headers=headers), since)
 
     def endless() -> Any:
         for _ in range(100):
             yield bytes(100_000)
 
-    refused(client.post("/uploads", content=endless(), headers=headers), since)
+    assert_refused(client.post("/uploads", content=endless(), headers=headers), since)
 
 
 def nested(depth: int) -> str:
@@ -161,7 +161,7 @@ def test_a_body_that_is_deep_or_long_is_refused(people: People, body: str, path:
     answer = people("annotator").post(
         path, content=body, headers={"Content-Type": "application/json"}
     )
-    refused(answer, since)
+    assert_refused(answer, since)
     assert len(answer.content) < 10_000  # nor is the answer to a small body a large one
 
 
@@ -180,15 +180,15 @@ def test_a_body_that_is_deep_or_long_is_refused(people: People, body: str, path:
 )
 def test_wafers_inline_are_bounded(people: People, wafer: dict[str, Any]) -> None:
     since = time.monotonic()
-    refused(people("viewer").post("/predict", json={"wafers": [wafer]}), since)
+    assert_refused(people("viewer").post("/predict", json={"wafers": [wafer]}), since)
 
 
 def test_too_many_at_once_are_refused(people: People) -> None:
     client: TestClient = people("annotator")
     since = time.monotonic()
     wafers = [{"dies": ["1"]}] * 101
-    refused(client.post("/predict", json={"wafers": wafers}), since)
-    refused(client.post("/predict", json={"wafer_map_ids": ["w"] * 101}), since)
-    refused(client.get("/wafers", params={"limit": 10**9}), since)
-    refused(client.get("/trends", params={"groups": 10**9}), since)
-    refused(client.get("/similar", params={"wafer_id": "w", "k": 10**9}), since)
+    assert_refused(client.post("/predict", json={"wafers": wafers}), since)
+    assert_refused(client.post("/predict", json={"wafer_map_ids": ["w"] * 101}), since)
+    assert_refused(client.get("/wafers", params={"limit": 10**9}), since)
+    assert_refused(client.get("/trends", params={"groups": 10**9}), since)
+    assert_refused(client.get("/similar", params={"wafer_id": "w", "k": 10**9}), since)

@@ -32,6 +32,8 @@ def test_a_worker_does_it_by_itself(house: Parts) -> None:
     with working(house):
         eventually(is_done)
         eventually(lambda: not house.blobs.has("wafers/aa/gone"))
+    assert is_done()
+    assert not house.blobs.has("wafers/aa/gone")
 
 
 def test_each_day_is_asked_for_once(house: Parts) -> None:
