@@ -97,12 +97,13 @@ def create_app() -> FastAPI:
     """Return the app of this process, from its environment: what uvicorn calls."""
     settings = load_settings()
     set_up_logging(settings.log_level)
-    return build_app(settings)
+    app = build_app(settings)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: no collection has to look through it again
+    return app
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    gc.collect()
-    gc.freeze()  # what was loaded stays: no collection has to look through it again
     yield
     await app.state.parts.close()

@@ -15,8 +15,8 @@ Args = TypeVarTuple("Args")
 class Turns:
     """Runs at most ``count`` functions at a time; close it with ``close()``.
 
-    It costs an event loop half of what a thread of the common pool does. Whoever is cancelled does
-    not wait for the function's end, so it must need nothing that goes with the caller.
+    Dearer by far on the threads of the common pool (docs/LOG.md). Whoever is cancelled does not
+    wait for the function's end, so it must need nothing that goes with the caller.
     """
 
     def __init__(self, name: str, count: int) -> None:
