@@ -130,8 +130,10 @@ class TrainConfig:
     what this run's weights begin with: the checkpoint of an earlier run (its averaged weights) or
     a model file. ``selection`` says which labels may be used, ``strong`` asks for die-level
     augmentation of labelled wafers, ``semi`` for learning from unlabelled ones, ``adapt`` for a
-    trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks. A run
-    of ``minutes`` ends after that time if not by its steps, its learning rate lowered in time.
+    trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks,
+    ``counts[n]`` the weight of synthetic wafers with n classes (the generator's own if left out).
+    A run of ``minutes`` ends after that time if not by its steps, its learning rate lowered in
+    time.
     """
 
     name: str
@@ -160,6 +162,7 @@ class TrainConfig:
     semi: SemiConfig | None = None
     adapt: AdaptConfig | None = None
     annotated: Path | None = None
+    counts: tuple[float, ...] | None = None
     minutes: float | None = None
 
     def __post_init__(self) -> None:

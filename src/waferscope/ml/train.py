@@ -100,6 +100,8 @@ def open_corpora(config: TrainConfig) -> tuple[Corpus, Corpus]:
     )
     if config.annotated is not None:
         corpus = replace(corpus, annotated=read_annotated(config.annotated))
+    if config.counts is not None:
+        corpus = replace(corpus, synth=replace(corpus.synth, count_weights=config.counts))
     held = Selection(mixed=config.selection.mixed)
     return corpus, open_corpus(config.data, "val", held, compose=False)
 
