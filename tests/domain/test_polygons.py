@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from shapely.geometry import MultiPolygon, Polygon, shape
 
-from waferscope.domain.polygons import build_polygon, build_polygons, to_geojson
+from waferscope.domain.polygons import build_geojson, build_polygon, build_polygons, to_geojson
 from waferscope.domain.regions import DieTable
 
 Mask = npt.NDArray[np.bool_]
@@ -69,6 +69,7 @@ def test_an_empty_mask_has_an_empty_outline() -> None:
     assert to_geojson(polygon) == {"type": "Polygon", "coordinates": []}
     none = np.zeros(0, np.int64)
     assert build_polygons(DieTable(none, none, none, 0)) == []
+    assert build_geojson(DieTable(none, none, none, 0)) == []
 
 
 def test_only_corners_are_vertices() -> None:
@@ -87,9 +88,11 @@ def test_regions_that_touch_are_traced_side_by_side(labels: npt.NDArray[np.int8]
         np.concatenate([d[1] for d in dies]),
         len(numbers),
     )
-    for number, polygon in zip(numbers, build_polygons(table), strict=True):
+    polygons = build_polygons(table)
+    for number, polygon in zip(numbers, polygons, strict=True):
         assert polygon.is_valid
         assert polygon.equals(boxes(labels == number))
+    assert build_geojson(table) == [to_geojson(polygon) for polygon in polygons]
 
 
 @given(MASKS.filter(np.any))
@@ -115,6 +118,7 @@ def test_many_regions_are_traced_in_groups_with_the_same_outlines(
     dies = [np.argwhere(rng.random((9, 7)) < 0.4) for _ in range(5)]
     rows, cols = np.concatenate(dies).T
     table = DieTable(np.repeat(np.arange(5), [len(one) for one in dies]), rows, cols, 5)
-    at_once = build_polygons(table)
+    at_once, geometries = build_polygons(table), build_geojson(table)
     monkeypatch.setattr("waferscope.domain.polygons.MOST_VERTICES", 100)
     assert [one.wkt for one in build_polygons(table)] == [one.wkt for one in at_once]
+    assert build_geojson(table) == geometries

@@ -14,7 +14,7 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from waferscope.domain.measures import DefectMeasures, measure_defects
 from waferscope.domain.millimetres import to_mm
-from waferscope.domain.polygons import build_polygon, build_polygons, to_geojson
+from waferscope.domain.polygons import build_geojson, build_polygon, build_polygons, to_geojson
 from waferscope.domain.regions import DieTable, Labels, label_regions, split_touching
 from waferscope.domain.taxonomy import DefectClass, Taxonomy
 from waferscope.domain.wafermap import WaferMap
@@ -30,7 +30,7 @@ SMALLEST_SPLIT: Final = 5
 
 @dataclass(frozen=True, eq=False)
 class Outlines:
-    """The polygons of all defects of a wafer, traced together when the first one is asked for."""
+    """The outlines of all defects of a wafer, traced together when the first one is asked for."""
 
     table: DieTable
 
@@ -38,6 +38,11 @@ class Outlines:
     def polygons(self) -> list[Polygon | MultiPolygon]:
         """One polygon per region of the table."""
         return build_polygons(self.table)
+
+    @cached_property
+    def geometries(self) -> list[dict[str, Any]]:
+        """The same as GeoJSON."""
+        return build_geojson(self.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +116,12 @@ class Defect:
             "theta_extent_deg": self.theta_extent_deg,
             "confidence": self.confidence,
         }
-        return plain | {"polygon": to_geojson(self.polygon)} if polygon else plain
+        return plain | {"polygon": self._geometry()} if polygon else plain
+
+    def _geometry(self) -> dict[str, Any]:
+        if self.outlines is None:
+            return to_geojson(self.polygon)
+        return self.outlines.geometries[self.number]
 
 
 def find_defects(

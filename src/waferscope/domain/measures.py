@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -150,7 +150,8 @@ class WaferMetrics:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-ready values."""
-        return asdict(self)
+        record = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {k: dict(v) if isinstance(v, dict) else v for k, v in record.items()}
 
 
 def measure_wafer(
