@@ -52,7 +52,7 @@ def test_runs_that_cannot_be_are_refused(changes: dict[str, object], words: str)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"share": 0.0}, {"share": 1.0}, {"floor": 0.99}, {"threshold": 1.0}, {"floor": 0.4}]
+    "changes", [{"ratio": 0.0}, {"ratio": 9.0}, {"floor": 0.99}, {"threshold": 1.0}, {"floor": 0.4}]
 )
 def test_pseudo_labels_that_cannot_be_are_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="recipe"):

@@ -34,16 +34,16 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     pairs = zip(flat(whole[3]), flat(later[1]), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert not torch.equal(whole[0].weak.dies, whole[1].weak.dies)
-    assert [len(part.dies) for part in whole[0][:3]] == [3, 3, 3]
+    assert [len(part.dies) for part in whole[0][:3]] == [6, 3, 3]
     with pytest.raises(IndexError):
         whole[4]
     with pytest.raises(ConfigError, match="semi"):
         PairPlan(replace(CONFIG, semi=None), corpus, 0, 1)[0]
 
 
-@pytest.mark.parametrize(("share", "batch", "count"), [(0.5, 2, 1), (0.9, 2, 1), (0.1, 4, 1)])
-def test_each_kind_has_a_wafer_at_least(share: float, batch: int, count: int) -> None:
-    assert unlabelled_count(SemiConfig(share=share), batch) == count
+@pytest.mark.parametrize(("ratio", "batch", "count"), [(0.5, 2, 1), (2.0, 3, 6), (0.1, 4, 1)])
+def test_unlabelled_wafers_come_on_top_one_at_least(ratio: float, batch: int, count: int) -> None:
+    assert unlabelled_count(SemiConfig(ratio=ratio), batch) == count
 
 
 @pytest.mark.parametrize("shape", [(20, 27), (27, 20), (32, 32), (15, 22)])

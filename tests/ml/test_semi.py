@@ -21,7 +21,7 @@ from waferscope.ml.semi import SemiTask, carry_over, split, total, unlabelled_we
 from waferscope.ml.task import SegmentationTask, loss_terms
 from waferscope.synth import SynthConfig
 
-SEMI = SemiConfig(wait=0.0, ramp=0.0, threshold=0.6, floor=0.5, strong=STILL)
+SEMI = SemiConfig(weight=1.0, wait=0.0, ramp=0.0, threshold=0.6, floor=0.5, strong=STILL)
 CONFIG = replace(short_run(), semi=SEMI)
 
 

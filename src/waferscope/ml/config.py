@@ -76,15 +76,17 @@ class LossConfig:
 class SemiConfig:
     """How unlabelled wafers are learned from (FixMatch); see `waferscope.ml.semi`.
 
-    ``share`` of each batch is unlabelled. The weight of its loss is 0 for the first ``wait`` of
-    the run (a share of its steps), then grows over ``ramp`` to ``weight``. Pseudo-labels count
-    from a confidence that starts at ``threshold`` for every class and follows the class's mean
-    confidence with ``momentum``, but never falls below ``floor``. With a ``feature_weight`` the
-    weak view is learned from as well, a ``feature_dropout`` of the encoder's channels taken away.
+    Each batch holds ``ratio`` unlabelled wafers per labelled one, on top of them: labels alone
+    see as many labelled wafers in as many steps. The weight of their loss is 0 for the first
+    ``wait`` of the run (a share of its steps), then grows over ``ramp`` to ``weight``.
+    Pseudo-labels count from a confidence that starts at ``threshold`` for every class and follows
+    the class's mean confidence with ``momentum``, but never falls below ``floor``. With a
+    ``feature_weight`` the weak view is learned from as well, a ``feature_dropout`` of the
+    encoder's channels taken away.
     """
 
-    share: float = 0.5
-    weight: float = 1.0
+    ratio: float = 0.5
+    weight: float = 0.5
     wait: float = 0.1
     ramp: float = 0.3
     threshold: float = 0.95
@@ -95,10 +97,10 @@ class SemiConfig:
     strong: StrongConfig = field(default_factory=StrongConfig)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.share < 1.0:
+        if not 0.0 < self.ratio <= 8.0:
             raise ConfigError(
-                f"Expected a share of unlabelled wafers between 0 and 1, got {self.share}. "
-                "Leave `semi` out of the recipe to train on labels alone."
+                "Expected more than 0 and at most 8 unlabelled wafers for each labelled one, "
+                f"got {self.ratio}. Leave `semi` out of the recipe to train on labels alone."
             )
         if not 0.5 <= self.floor <= self.threshold < 1.0:
             raise ConfigError(

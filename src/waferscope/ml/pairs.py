@@ -56,18 +56,18 @@ class PairPlan(BatchPlan):
             raise ConfigError("Expected a recipe with `semi` settings, got none. Add them.")
         unlabelled = unlabelled_count(semi, bucket.batch)
         canvas = (bucket.side, bucket.side)
-        known = draw_samples(self.config, self.corpus, bucket, bucket.batch - unlabelled, rng)
+        known = draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
         dies = [self.corpus.draw_unlabelled(rng, bucket.side) for _ in range(unlabelled)]
         return pair(dies, known, canvas, rng, semi.strong)
 
 
 def unlabelled_count(semi: SemiConfig, batch: int) -> int:
-    """Return how many wafers of a batch are unlabelled: its share, and at least one of each kind.
+    """Return how many unlabelled wafers go with a batch of labelled ones: at least one.
 
-    >>> unlabelled_count(SemiConfig(share=0.5), 9)
+    >>> unlabelled_count(SemiConfig(ratio=0.5), 9)
     4
     """
-    return min(batch - 1, max(1, int(batch * semi.share)))
+    return max(1, int(batch * semi.ratio))
 
 
 def pair(

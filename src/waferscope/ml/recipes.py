@@ -199,7 +199,7 @@ def supervised(data: Path | None) -> TrainConfig:
 
 
 def fixmatch(data: Path | None) -> TrainConfig:
-    """`supervised` with half of each batch unlabelled: for runs that keep a fraction of labels."""
+    """`supervised` with unlabelled wafers on top: for runs that keep a fraction of the labels."""
     plain = supervised(data)
     return replace(plain, name="fixmatch", semi=SemiConfig())
 
