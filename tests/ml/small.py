@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,8 @@ from waferscope.ml.config import TrainConfig
 from waferscope.ml.data import LabelledWafer
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.recipes import smoke
+from waferscope.ml.task import ABOUT
+from waferscope.ml.train import AVERAGED, LAST
 
 Dies = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -152,3 +154,12 @@ def pooled_iou(one: Sequence[Mask], other: Sequence[Mask]) -> float:
 def short_run() -> TrainConfig:
     """Return the smoke recipe with one thread and a dropout that is felt: two rounds."""
     return replace(smoke(None), model=replace(TINY, dropout=0.5), threads=1)
+
+
+def write_checkpoint(folder: Path, net: WaferNet) -> Path:
+    """Write a checkpoint of the tiny network, as a run leaves it."""
+    about = {"model": asdict(TINY), "recipe": "smoke", "steps": 6, "seed": 2}
+    about["data_fingerprint"] = "d" * 64
+    state = {f"{AVERAGED}{name}": tensor for name, tensor in net.state_dict().items()}
+    torch.save({ABOUT: about, "state_dict": state}, folder / LAST)
+    return folder / LAST

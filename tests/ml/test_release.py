@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import waferscope.ml.release as module
 from tests.ml.evaluation.conftest import TINY_EXAM
-from tests.ml.small import TINY, write_data
+from tests.ml.small import write_checkpoint, write_data
 from tests.tiny_model import build_tiny_model
 from waferscope.errors import ModelError
 from waferscope.infer import Predictor, load_predictor
@@ -29,7 +27,6 @@ from waferscope.ml.release import (
     release,
 )
 from waferscope.ml.sources import notices_of
-from waferscope.ml.task import ABOUT
 from waferscope.ml.truth import FIT_SEED, Truth, synthetic
 
 
@@ -47,11 +44,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def checkpoint(net: WaferNet, tmp_path: Path) -> Path:
     """A checkpoint of the tiny network, as a run leaves it."""
-    about = {"model": asdict(TINY), "recipe": "smoke", "steps": 6, "seed": 2}
-    about["data_fingerprint"] = "d" * 64
-    state = {f"ema.module.{name}": tensor for name, tensor in net.state_dict().items()}
-    torch.save({ABOUT: about, "state_dict": state}, tmp_path / "last.ckpt")
-    return tmp_path / "last.ckpt"
+    return write_checkpoint(tmp_path, net)
 
 
 @pytest.mark.usefixtures("few")

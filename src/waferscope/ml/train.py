@@ -32,6 +32,8 @@ from waferscope.ml.sources import note_beginning
 from waferscope.ml.task import ABOUT, SegmentationTask
 
 LAST: Final = "last.ckpt"
+AVERAGED: Final = "ema.module."
+"""What the names of the averaged weights begin with in a checkpoint."""
 RESTORE_SEED: Final = 9_000_002
 MODEL_SUFFIX: Final = ".onnx"
 
@@ -157,9 +159,9 @@ def load_network(checkpoint: Path) -> tuple[WaferNet, dict[str, Any]]:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         about: dict[str, Any] = saved[ABOUT]
         net = WaferNet(ModelConfig(**about["model"]))
-        mean = "ema.module."
         weights = saved["state_dict"].items()
-        net.load_state_dict({k[len(mean) :]: v for k, v in weights if k.startswith(mean)})
+        mean = {k.removeprefix(AVERAGED): v for k, v in weights if k.startswith(AVERAGED)}
+        net.load_state_dict(mean)
     except (OSError, KeyError, RuntimeError, TypeError, *NOT_TENSORS) as error:
         raise ModelError(
             f"Expected a checkpoint written by `waferscope train`, got {checkpoint} ({error}). "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.ml.small import TINY
+from tests.ml.small import write_checkpoint
 from tests.tiny_model import build_tiny_model
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import WaferMap
@@ -21,7 +20,6 @@ from waferscope.ml.evaluation.candidate import graph_hash, is_neutral, open_cand
 from waferscope.ml.evaluation.mask_rule import MaskRule
 from waferscope.ml.export import update_metadata
 from waferscope.ml.model import WaferNet
-from waferscope.ml.task import ABOUT
 
 CALIBRATED = {"mask_thresholds": [0.4] * 8}
 
@@ -57,12 +55,9 @@ def test_a_neutral_file_is_calibrated_in_a_copy(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_answers_as_its_network(net: WaferNet, tmp_path: Path) -> None:
-    about = {"model": asdict(TINY), "recipe": "smoke", "steps": 6, "seed": 2}
-    about["data_fingerprint"] = "d" * 64
-    state = {f"ema.module.{name}": tensor for name, tensor in net.state_dict().items()}
-    torch.save({ABOUT: about, "state_dict": state}, tmp_path / "last.ckpt")
+    checkpoint = write_checkpoint(tmp_path, net)
     dies = np.random.default_rng(3).integers(1, 3, (32, 32)).astype(np.uint8)
-    with open_candidate(tmp_path / "last.ckpt") as candidate:
+    with open_candidate(checkpoint) as candidate:
         assert not candidate.calibrated
         assert candidate.name == "last.ckpt"
         assert candidate.predictor.model.version == "smoke-6"
