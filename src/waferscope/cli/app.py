@@ -22,7 +22,6 @@ from waferscope.cli import (
     model,
     predict,
     read,
-    refit,
     report,
     service,
     synth,
@@ -50,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (read, convert, predict, report, synth, learn, refit, weigh, service):
+for group in (read, convert, predict, report, synth, learn, weigh, service):
     app.add_typer(group.app)
 app.add_typer(model.app, name="model")
 app.add_typer(data.app, name="data")
