@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -26,7 +27,15 @@ from waferscope.ml.corpus import open_corpus
 from waferscope.ml.model import WaferNet
 from waferscope.ml.recipes import build_recipe
 from waferscope.ml.task import ABOUT
-from waferscope.ml.train import LAST, build_task, current_commit, load_network, train
+from waferscope.ml.train import (
+    LAST,
+    build_task,
+    current_commit,
+    load_network,
+    open_corpora,
+    train,
+)
+from waferscope.synth import SynthConfig
 
 COMMIT = "c" * 40
 STORE = "mlflow.db"
@@ -241,6 +250,16 @@ def test_a_run_killed_in_its_first_round_goes_on_after_a_commit(
             train(short_run(), tmp_path)
     said = query(tmp_path, "select value from params where key = 'commit'")
     assert sorted(said, key=str) == [("a" * 40,), (COMMIT,)]
+
+
+def test_synthetic_wafers_have_as_many_classes_as_the_run_asks() -> None:
+    learned, held = open_corpora(replace(short_run(), counts=(0.0, 0.0, 1.0)))
+    rng = np.random.default_rng(0)
+    drawn = [learned.draw("synth", rng, 64).target == 1 for _ in range(12)]
+    assert max(int(zones.any(axis=(1, 2)).sum()) for zones in drawn) == 2
+    assert learned.synth.count_weights == (0.0, 0.0, 1.0)
+    assert held.synth.count_weights == SynthConfig().count_weights
+    assert learned.fingerprint != held.fingerprint
 
 
 def test_the_commit_is_gits(monkeypatch: pytest.MonkeyPatch) -> None:
