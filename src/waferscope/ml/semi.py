@@ -97,7 +97,7 @@ def total(terms: dict[str, Tensor]) -> Tensor:
 def unlabelled_weight(done: float, semi: SemiConfig) -> float:
     """Return the weight of the unlabelled loss when a share ``done`` of the run is over.
 
-    >>> semi = SemiConfig(wait=0.1, ramp=0.4)
+    >>> semi = SemiConfig(weight=1.0, wait=0.1, ramp=0.4)
     >>> [round(unlabelled_weight(x, semi), 6) for x in (0.0, 0.3, 0.5, 1.0)]
     [0.0, 0.5, 1.0, 1.0]
     """
