@@ -146,6 +146,25 @@ def mingled(data: Path | None) -> TrainConfig:
     )
 
 
+def blended(data: Path | None) -> TrainConfig:
+    """Go on with `mingled`: its grids and mixtures, as many real and composed wafers as `dense`."""
+    buckets = (
+        Bucket(32, 64, 0.25, 0.25, Mix(synth=0.46, real=0.34, composed=0.14, noise=0.06)),
+        Bucket(64, 32, 0.46, 0.46, Mix(synth=0.46, real=0.1, mixed=0.28, composed=0.1, noise=0.06)),
+        Bucket(96, 14, 0.12, 0.12, Mix(synth=0.68, real=0.12, composed=0.1, noise=0.1)),
+        Bucket(128, 10, 0.14, 0.14, Mix(synth=0.76, real=0.12, composed=0.08, noise=0.04)),
+        Bucket(160, 6, 0.03, 0.03, Mix(synth=0.7, real=0.2, composed=0.1)),
+    )
+    return replace(
+        mingled(data),
+        name="blended",
+        buckets=_usable(buckets, data),
+        seed=5,
+        start_from=Path("runs/mingled/last.ckpt"),
+        minutes=96.0,
+    )
+
+
 def quick(data: Path | None) -> TrainConfig:
     """ResNet-18, ten minutes on two cores: for trying an idea."""
     buckets = (
@@ -283,6 +302,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "widened": widened,
     "dense": dense,
     "mingled": mingled,
+    "blended": blended,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,
