@@ -14,8 +14,14 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from waferscope.domain.measures import DefectMeasures, measure_defects
 from waferscope.domain.millimetres import to_mm
-from waferscope.domain.polygons import build_geojson, build_polygon, build_polygons, to_geojson
-from waferscope.domain.regions import DieTable, Labels, label_regions, split_touching
+from waferscope.domain.polygons import build_geojson, build_polygons
+from waferscope.domain.regions import (
+    DieTable,
+    Labels,
+    bounding_boxes,
+    label_regions,
+    split_touching,
+)
 from waferscope.domain.taxonomy import DefectClass, Taxonomy
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import InputError
@@ -84,19 +90,17 @@ class Defect:
     rho_max: float
     theta_extent_deg: float
     confidence: float
-    outlines: Outlines | None = field(default=None, repr=False)
-    number: int = field(default=0, repr=False)
+    outlines: Outlines = field(repr=False)
+    number: int = field(repr=False)
 
     @cached_property
     def polygon(self) -> Polygon | MultiPolygon:
         """The union of its dies; die (r, c) covers x from c to c + 1, y (down) from r to r + 1."""
-        if self.outlines is None:
-            return build_polygon(self.mask, self.bbox[0], self.bbox[1])
         return self.outlines.polygons[self.number]
 
     def to_dict(self, *, polygon: bool = True) -> dict[str, Any]:
         """Return plain JSON-ready values; the polygon, when wanted, as a GeoJSON geometry."""
-        plain = {
+        plain: dict[str, Any] = {
             "class": self.class_name,
             "class_id": self.class_id,
             "die_count": self.die_count,
@@ -116,12 +120,9 @@ class Defect:
             "theta_extent_deg": self.theta_extent_deg,
             "confidence": self.confidence,
         }
-        return plain | {"polygon": self._geometry()} if polygon else plain
-
-    def _geometry(self) -> dict[str, Any]:
-        if self.outlines is None:
-            return to_geojson(self.polygon)
-        return self.outlines.geometries[self.number]
+        if polygon:
+            plain["polygon"] = self.outlines.geometries[self.number]
+        return plain
 
 
 def find_defects(
@@ -148,7 +149,7 @@ def find_defects(
     owner = np.repeat(channels, counts)  # channel of each defect
     sure = probs[owner[table.region], table.row, table.col]
     confidence = np.bincount(table.region, weights=sure) / np.bincount(table.region)
-    boxes = _bounding_boxes(table)
+    boxes = _listed_boxes(table)
     crops = [
         labels[row0:row1, col0:col1] == number
         for (row0, col0, row1, col1), (labels, number) in zip(
@@ -192,7 +193,7 @@ def _label_class(mask: Mask, rule: DefectClass) -> tuple[int, Labels]:
 
 def _split_regions(count: int, labels: Labels, min_dies: int) -> tuple[int, Labels]:
     """Part the regions in which clusters touch; the parts take new numbers."""
-    boxes = _bounding_boxes(_build_table([(count, labels)]))
+    boxes = _listed_boxes(_build_table([(count, labels)]))
     for number, (row0, col0, row1, col1) in enumerate(boxes, start=1):
         crop = labels[row0:row1, col0:col1]
         if min(crop.shape) < SMALLEST_SPLIT:
@@ -226,13 +227,8 @@ def _numbered(labelled: list[tuple[int, Labels]]) -> Iterator[tuple[Labels, int]
             yield labels, number
 
 
-def _bounding_boxes(table: DieTable) -> list[tuple[int, int, int, int]]:
-    low = np.full((2, table.regions), np.iinfo(np.int64).max)
-    high = np.zeros((2, table.regions), np.int64)
-    for axis, place in enumerate((table.row, table.col)):
-        np.minimum.at(low[axis], table.region, place)
-        np.maximum.at(high[axis], table.region, place + 1)
-    return [tuple(box) for box in np.concatenate((low, high)).T.tolist()]
+def _listed_boxes(table: DieTable) -> list[tuple[int, int, int, int]]:
+    return list(zip(*(side.tolist() for side in bounding_boxes(table)), strict=True))
 
 
 def _figures(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,8 +71,8 @@ def mask_to_rle(mask: Mask) -> dict[str, list[int]]:
     {'size': [2, 2], 'counts': [1, 3]}
     """
     flat = mask.ravel(order="F")
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
+    edges = [0, *(np.flatnonzero(flat[1:] != flat[:-1]) + 1).tolist(), flat.size]
+    counts = [end - start for start, end in itertools.pairwise(edges)]
     if flat.size and flat[0]:
         counts.insert(0, 0)
     return {"size": list(mask.shape), "counts": counts}

@@ -38,60 +38,54 @@ class DefectMeasures(NamedTuple):
 
 def measure_defects(table: DieTable, dies: npt.NDArray[np.uint8]) -> DefectMeasures:
     """Measure every region of ``table`` on the wafer ``dies`` uint8 ``[rows, cols]``."""
-    size = np.bincount(table.region, minlength=table.regions)
+    starts = table.starts
+    size = np.diff(starts, append=table.region.size)
 
     def mean(values: npt.NDArray[Any]) -> Floats:
-        return np.bincount(table.region, weights=values, minlength=table.regions) / size
+        return np.add.reduceat(values, starts, axis=-1) / size
 
-    row, col = mean(table.row), mean(table.col)
+    row, col = mean(np.stack((table.row, table.col)))
     up, right = row[table.region] - table.row, table.col - col[table.region]
-    spread, lean = mean(right * right) - mean(up * up), 2 * mean(up * right)
+    spread, lean = mean(np.stack((right * right - up * up, 2 * up * right)))
     longer = np.hypot(spread, lean) > 1e-9 * size  # else rounding, and no axis is the major one
     turn = np.where(longer, np.arctan2(lean, spread), 0.0)
     y_of_row, x_of_col = unit_axes(dies)
     y, x = y_of_row[table.row], x_of_col[table.col]
     rho = np.hypot(y, x).astype(np.float64)
-    rho_min, rho_max = np.full(table.regions, np.inf), np.zeros(table.regions)
-    np.minimum.at(rho_min, table.region, rho)
-    np.maximum.at(rho_max, table.region, rho)
     return DefectMeasures(
         area=size,
         centroid=np.column_stack((row, col)),
-        perimeter=_perimeter(table),
+        perimeter=_perimeter(table, size),
         orientation_deg=np.degrees(turn / 2) % 180.0 % 180.0,
-        rho_min=rho_min,
-        rho_max=rho_max,
+        rho_min=np.minimum.reduceat(rho, starts),
+        rho_max=np.maximum.reduceat(rho, starts),
         theta_extent_deg=_theta_extent(table, rho, np.degrees(np.arctan2(y, x))),
     )
 
 
-def _perimeter(table: DieTable) -> Ints:
-    """Count the die edges that no two dies of a region share."""
+def _perimeter(table: DieTable, size: Ints) -> Ints:
+    """Count the die edges that no two dies of a region share; ``size`` counts its dies."""
     width = int(table.col.max()) + 2
     place = (table.region * (int(table.row.max()) + 2) + table.row) * width + table.col
-    beside = np.diff(place, append=-1) == 1
     under = np.searchsorted(place, place + width)
-    below = place[np.minimum(under, place.size - 1)] == place + width
-    shared = beside.astype(np.int64) + below
-    inner = np.bincount(table.region, weights=shared, minlength=table.regions)
-    edges = 4 * np.bincount(table.region, minlength=table.regions) - 2 * inner
-    return edges.astype(np.int64)
+    shared = (place[np.minimum(under, place.size - 1)] == place + width).astype(np.int64)
+    shared[:-1] += place[1:] - place[:-1] == 1
+    edges: Ints = 4 * size - 2 * np.add.reduceat(shared, table.starts)
+    return edges
 
 
 def _theta_extent(table: DieTable, rho: Floats, degrees: npt.NDArray[np.float32]) -> Floats:
     """Return the smallest arc, in degrees, that holds the die centres of each defect."""
-    gap = np.zeros(table.regions)
+    gap = np.full(table.regions, 360.0)
     seen = rho > 0  # the die at the very centre has no direction
     region, angle = table.region[seen], degrees[seen].astype(np.float64)
-    order = np.lexsort((angle, region))
-    region, angle = region[order], angle[order]
     if region.size:
+        angle = angle[np.argsort(angle + 1000.0 * region)]  # the table is by region
         starts = np.flatnonzero(np.diff(region, prepend=-1))
-        step = np.diff(angle, append=0.0)
         ends = np.append(starts[1:], region.size) - 1
+        step = np.append(angle[1:], 0.0) - angle
         step[ends] = angle[starts] + 360.0 - angle[ends]
-        np.maximum.at(gap, region, step)
-    gap[gap == 0.0] = 360.0
+        gap[region[starts]] = np.maximum.reduceat(step, starts)
     return 360.0 - gap
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from waferscope.domain.regions import DieTable
+from waferscope.domain.regions import DieTable, bounding_boxes
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -73,26 +73,16 @@ class _Boxes(NamedTuple):
     size: int
 
 
-def build_polygon(mask: Mask, row0: int = 0, col0: int = 0) -> Shape:
-    """Return the union of the unit squares of the mask's dies as a valid shapely geometry.
-
-    Die (r, c) of ``mask`` covers x from ``col0 + c`` to ``col0 + c + 1`` and y from ``row0 + r``
-    to ``row0 + r + 1`` (y grows downwards, as rows do). The area is the number of dies. Dies that
-    touch at a corner only are parts of a MultiPolygon; an empty mask gives an empty Polygon.
-    Vertices lie at corners only.
-
-    >>> build_polygon(np.array([[1, 1], [0, 1]], dtype=bool)).wkt
-    'POLYGON ((0 0, 2 0, 2 2, 1 2, 1 1, 0 1, 0 0))'
-    """
-    row, col = np.nonzero(mask)
-    if not row.size:
-        return Polygon()
-    zero = np.zeros(row.size, np.int64)
-    return build_polygons(DieTable(zero, row + row0, col + col0, 1))[0]
-
-
 def build_polygons(table: DieTable) -> list[Shape]:
-    """Return the outline of every region of ``table``, as `build_polygon` does for one."""
+    """Return the union of the unit squares of each region's dies as a valid shapely geometry.
+
+    Die (r, c) covers x from c to c + 1 and y (downwards, as rows go) from r to r + 1, so the area
+    is the number of dies. Dies that touch at a corner only are parts of a MultiPolygon. Vertices
+    lie at corners only.
+
+    >>> build_polygons(DieTable(np.zeros(3, int), np.array([0, 0, 1]), np.array([0, 1, 1]), 1))
+    [<POLYGON ((0 0, 2 0, 2 2, 1 2, 1 1, 0 1, 0 0))>]
+    """
     return [polygon for rings in _trace_outlines(table) for polygon in _to_polygons(rings)]
 
 
@@ -186,11 +176,9 @@ def _find_parts(table: DieTable) -> tuple[Ints, Ints]:
 
 
 def _measure_boxes(table: DieTable) -> _Boxes:
-    first = np.searchsorted(table.region, np.arange(table.regions))
-    top, bottom = table.row[first], table.row[np.append(first[1:], table.row.size) - 1]
-    left, right = (end.reduceat(table.col, first) for end in (np.minimum, np.maximum))
-    width = right - left + 2
-    ends = np.cumsum((bottom - top + 2) * width)
+    top, left, bottom, right = bounding_boxes(table)
+    width = right - left + 1
+    ends = np.cumsum((bottom - top + 1) * width)
     return _Boxes(np.append(0, ends[:-1]), top, left, width, int(ends[-1]))
 
 
@@ -284,20 +272,3 @@ def _trace_rings(corners: _Corners) -> tuple[Ints, Ints]:
     order = np.empty_like(starts)
     order[begin[ring] + sizes[ring] - 1 - to_end] = starts
     return order, sizes[by_part]
-
-
-def to_geojson(polygon: Shape) -> dict[str, Any]:
-    """Return the GeoJSON geometry of a die-edge polygon, its coordinates as whole numbers.
-
-    >>> to_geojson(build_polygon(np.ones((1, 2), dtype=bool)))
-    {'type': 'Polygon', 'coordinates': [[[0, 0], [2, 0], [2, 1], [0, 1], [0, 0]]]}
-    """
-    if polygon.is_empty:
-        return {"type": "Polygon", "coordinates": []}
-    parts = shapely.get_parts(polygon)
-    _, xy, (ring_ends, part_ends) = shapely.to_ragged_array(parts)
-    points = xy.astype(np.int64).tolist()
-    rings = [points[a:b] for a, b in itertools.pairwise(ring_ends.tolist())]
-    nested = [rings[a:b] for a, b in itertools.pairwise(part_ends.tolist())]
-    kind = polygon.geom_type
-    return {"type": kind, "coordinates": nested[0] if kind == "Polygon" else nested}

@@ -32,6 +32,28 @@ class DieTable(NamedTuple):
     col: Ints
     regions: int
 
+    @property
+    def starts(self) -> Ints:
+        """Where the dies of each region begin, int64 ``[regions]``."""
+        return np.searchsorted(self.region, np.arange(self.regions))
+
+
+class Boxes(NamedTuple):
+    """The boxes of regions, half-open, int64 ``[regions]`` each."""
+
+    top: Ints
+    left: Ints
+    bottom: Ints
+    right: Ints
+
+
+def bounding_boxes(table: DieTable) -> Boxes:
+    """Return the smallest box around each region; the table has at least one."""
+    first = table.starts
+    last = np.append(first[1:], table.row.size) - 1
+    left, right = (end.reduceat(table.col, first) for end in (np.minimum, np.maximum))
+    return Boxes(table.row[first], left, table.row[last] + 1, right + 1)
+
 
 def label_regions(mask: Mask, closing: int = 0) -> tuple[int, Labels]:
     """Return how many regions ``mask`` has and their labels: int32 ``[rows, cols]``, 0 outside.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
@@ -15,7 +15,12 @@ from waferscope.service.queue import JobQueue
 from waferscope.service.settings import Settings
 from waferscope.service.storage import Blobs
 from waferscope.service.telemetry import Figures
+from waferscope.service.turns import Turns
 from waferscope.service.vectors import VectorIndexes
+
+RENDERERS: Final = 2
+"""Threads on which predictions become records: Python runs on one at a time, and a large wafer
+may hold one for long."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Parts:
     engine: Engine
     figures: Figures
     vectors: VectorIndexes = field(default_factory=VectorIndexes)
+    rendering: Turns = field(default_factory=lambda: Turns("rendering", RENDERERS))
 
     async def close(self) -> None:
         """Give back every connection."""
         await self.cache.close()
         self.engine.close()
+        self.rendering.close()
         self.queue.close()
         self.records.close()
 

@@ -30,6 +30,8 @@ MOST_CACHED: Final = 100_000
 """Bytes, compressed, of what is worth caching: 2,000 of them fit into memory."""
 MOST_CELLS: Final = 1 << 21
 """Cells of all wafers of one request: their probabilities take 32 bytes each."""
+SHORT_BYTES: Final = 10_000
+"""Below this, work on an answer or a question is done in less time than a thread takes to begin."""
 KIND: Final = "prediction"
 
 
@@ -57,7 +59,8 @@ async def look_up(house: Parts, key: str) -> bytes | None:
 
 async def remember(house: Parts, key: str, data: bytes) -> None:
     """Cache an answer, unless it is large."""
-    small = await run_in_threadpool(zlib.compress, data, 1)
+    short = len(data) < SHORT_BYTES
+    small = zlib.compress(data, 1) if short else await run_in_threadpool(zlib.compress, data, 1)
     if len(small) <= MOST_CACHED:
         await house.cache.set(key, small, CACHED_S)
 
@@ -169,4 +172,4 @@ async def _record(house: Parts, stored: Stored, options: Options, version: str) 
 
 async def _predicted(house: Parts, wafer: WaferMap, options: Options) -> bytes:
     prediction = await house.engine.predict_one(wafer, options.threshold)
-    return await run_in_threadpool(render, prediction, options)
+    return await house.rendering.run(render, prediction, options)

@@ -30,7 +30,6 @@ from waferscope.service.schema import Page, inlined
 
 router = APIRouter(tags=["predictions"])
 JSON: Final = "application/json"
-SHORT_BYTES: Final = 10_000
 _FILE: Final = {"type": "string", "format": "binary"}
 BODY: Final[dict[str, Any]] = {
     "requestBody": {
@@ -61,8 +60,8 @@ async def predict(
             given = await run_in_threadpool(read_file, path)
         return await _predict_given(house, given, options, version)
     body = await request.body()
-    # A short one is parsed in less time than a thread takes to begin.
-    question = parse(body) if len(body) < SHORT_BYTES else await run_in_threadpool(parse, body)
+    short = len(body) < answer.SHORT_BYTES
+    question = parse(body) if short else await run_in_threadpool(parse, body)
     if isinstance(question, Given):
         return await _predict_given(house, question, options, version)
     if asked.store:
