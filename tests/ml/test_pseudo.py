@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from waferscope.ml.pseudo import ClassThresholds, follow, overlay
+from waferscope.ml.pseudo import MEMORY, ClassThresholds, SurestThresholds, follow, overlay
 
 
 def test_thresholds_follow_the_mean_confidence_of_their_class_by_a_loop() -> None:
@@ -51,6 +51,41 @@ def test_only_what_the_teacher_is_sure_of_is_taught() -> None:
     labels = thresholds.label(dies)
     assert labels.dtype == torch.int8
     assert labels[:, :, 1, 2].tolist() == expected
+
+
+def surest(*shares: float) -> SurestThresholds:
+    return SurestThresholds(torch.tensor(shares), 0.35, 0.95, 0.7, 0.9)
+
+
+def test_as_many_are_let_in_as_should_have_the_label() -> None:
+    thresholds = surest(0.1, 0.5)
+    probs = torch.linspace(0.0, 0.9, 1000)[:, None].expand(-1, 2)
+    thresholds.update(probs)
+    found = (thresholds.label(probs) == 1).float().mean(dim=0)
+    assert found.tolist() == pytest.approx([0.1, 0.5], abs=0.002)
+    # Their "no" stays that of the mean confidence.
+    plain = ClassThresholds(2, 0.95, 0.7, 0.9)
+    plain.update(probs)
+    assert thresholds.no.tolist() == plain.no.tolist()
+
+
+def test_a_label_that_nothing_speaks_for_is_not_taught() -> None:
+    thresholds = surest(0.5, 0.0)
+    thresholds.update(torch.tensor([[0.3, 0.9], [0.1, 0.2]]).repeat(50, 1))
+    assert thresholds.yes.tolist() == pytest.approx([0.35, 0.95])  # the lowest, and the start
+
+
+def test_only_the_last_answers_count_and_they_are_saved() -> None:
+    thresholds = surest(0.5)
+    thresholds.update(torch.full((300, 1), 0.9))
+    for _ in range(MEMORY // 128):
+        thresholds.update(torch.full((128, 1), 0.6))
+    assert float(thresholds.yes) == pytest.approx(0.6)
+    again = surest(0.5)
+    again.load_state_dict(thresholds.state_dict())
+    for one in (thresholds, again):
+        one.update(torch.full((700, 1), 0.8))
+    assert float(again.yes) == float(thresholds.yes)
 
 
 def test_zones_follow_their_dies_by_a_loop() -> None:

@@ -12,12 +12,21 @@ from torch import Tensor
 
 from tests.ml.small import draw_dies, short_run
 from tests.ml.test_augment import STILL, known_sample, spot
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.errors import ConfigError
-from waferscope.ml.config import SemiConfig
+from waferscope.ml.config import Bucket, Mix, SemiConfig
 from waferscope.ml.corpus import Corpus
+from waferscope.ml.data import LabelledWafer, WaferSet
 from waferscope.ml.model import WaferOutput
 from waferscope.ml.pairs import PairBatch, PairPlan, pair
-from waferscope.ml.semi import SemiTask, carry_over, split, total, unlabelled_weight
+from waferscope.ml.semi import (
+    SemiTask,
+    carry_over,
+    expected_shares,
+    split,
+    total,
+    unlabelled_weight,
+)
 from waferscope.ml.task import SegmentationTask, loss_terms
 from waferscope.synth import SynthConfig
 
@@ -139,7 +148,8 @@ def test_what_is_unlabelled_waits_then_ramps_up() -> None:
 def test_thresholds_are_in_the_checkpoint_and_the_network_is_the_same(task: SemiTask) -> None:
     plain = set(SegmentationTask(short_run()).state_dict())
     extra = set(task.state_dict()) - plain
-    assert extra == {f"{k}_thresholds.{side}" for k in ("die", "label") for side in ("yes", "no")}
+    both = {f"{kind}_thresholds.{side}" for kind in ("die", "label") for side in ("yes", "no")}
+    assert extra == both | {"label_thresholds.seen", "label_thresholds.count"}
 
 
 def test_a_plan_without_real_wafers_trains(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +162,20 @@ def test_a_plan_without_real_wafers_trains(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_recipe_without_semi_settings_is_refused() -> None:
     with pytest.raises(ConfigError, match="semi"):
         SemiTask(short_run())
+
+
+def test_unlabelled_wafers_are_expected_to_be_like_the_labelled_ones_of_their_size() -> None:
+    dies = {side: np.ones((side, side), np.uint8) for side in (30, 60)}
+    small: list[tuple[str, ...]] = [("Loc",), (), (), ()]
+    large: list[tuple[str, ...]] = [("Loc",), ("Scratch",)]
+    wafers = [LabelledWafer(dies[30], one) for one in small]
+    wafers += [LabelledWafer(dies[60], one) for one in large]
+    corpus = Corpus(SynthConfig(), real=WaferSet(tuple(wafers), ""))
+    buckets = (Bucket(32, 60, 0.5, 0.5, Mix()), Bucket(64, 30, 0.6, 0.4, Mix()))
+    shares = expected_shares(replace(CONFIG, buckets=buckets), corpus)
+    names = DEFAULT_TAXONOMY.patterns
+    found = {name: share for name, share in zip(names, shares.tolist(), strict=True) if share}
+    # Two thirds of the wafers are of the smaller size.
+    assert found == pytest.approx({"Loc": 2 / 3 * 0.25 + 1 / 3 * 0.5, "Scratch": 1 / 3 * 0.5})
+    nothing = expected_shares(replace(CONFIG, buckets=buckets), Corpus(SynthConfig()))
+    assert nothing.tolist() == [0.0] * len(names)

@@ -23,7 +23,7 @@ from torch import Tensor
 from tests.ml.small import TINY, short_run
 from waferscope.errors import ConfigError, ModelError
 from waferscope.ml.config import AdaptConfig, SemiConfig, TrainConfig
-from waferscope.ml.corpus import open_corpus
+from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.model import WaferNet
 from waferscope.ml.recipes import build_recipe
 from waferscope.ml.task import ABOUT
@@ -107,7 +107,7 @@ def stopped_and_finished(config: TrainConfig, finished: Path, folder: Path) -> l
         one.mkdir()
         shutil.copy(finished / STORE, one)
     train(config, folders[0])
-    kind = type(build_task(config))
+    kind = type(build_task(config, Corpus(SynthConfig())))
     step = kind.training_step
 
     def breaking(task: Any, batch: Any, index: int) -> Tensor:

@@ -80,7 +80,9 @@ class SemiConfig:
     see as many labelled wafers in as many steps. The weight of their loss is 0 for the first
     ``wait`` of the run (a share of its steps), then grows over ``ramp`` to ``weight``.
     Pseudo-labels count from a confidence that starts at ``threshold`` for every class and follows
-    the class's mean confidence with ``momentum``, but never falls below ``floor``. With a
+    the class's mean confidence with ``momentum``, but never falls below ``floor``; a pattern label
+    is taught as present on the surest wafers, ``surest`` times as many as have it among the
+    labelled ones, where the teacher gives it at least ``lowest``. With a
     ``feature_weight`` the weak view is learned from as well, a ``feature_dropout`` of the
     encoder's channels taken away.
     """
@@ -92,6 +94,8 @@ class SemiConfig:
     threshold: float = 0.95
     floor: float = 0.7
     momentum: float = 0.98
+    surest: float = 0.5
+    lowest: float = 0.35
     feature_weight: float = 0.0
     feature_dropout: float = 0.5
     strong: StrongConfig = field(default_factory=StrongConfig)

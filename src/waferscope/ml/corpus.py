@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import DieGrid
 from waferscope.errors import ConfigError
 from waferscope.infer.batching import canvas_shape
@@ -22,6 +24,7 @@ from waferscope.ml.data import (
     from_mixture,
     from_synth,
     load_wafer_set,
+    pattern_target,
 )
 from waferscope.ml.selection import Selection, keep_fraction, select, without_labels
 from waferscope.synth import SynthConfig, build_wafer, draw_noise
@@ -106,6 +109,16 @@ class Corpus:
             index = int(rng.choice(self.unlabelled.by_side[side]))
             return self.unlabelled.wafers[index].dies
         return build_wafer(rng, self.synth, shape=self._synth_shape(rng, side)).dies
+
+    def label_shares(self, side: int) -> npt.NDArray[np.float64]:
+        """Return the share of the labelled wafers of this size with each pattern, [P]."""
+        if self.real is None or side not in self.real.by_side:
+            return np.zeros(len(DEFAULT_TAXONOMY.patterns))
+        wafers = [self.real.wafers[int(n)] for n in self.real.by_side[side]]
+        shares: npt.NDArray[np.float64] = np.mean(
+            [pattern_target(w.labels) for w in wafers], axis=0, dtype=np.float64
+        )
+        return shares
 
     def _synth_shape(self, rng: np.random.Generator, side: int) -> tuple[int, int]:
         if self.real and side in self.real.by_side and rng.random() < _REAL_SHAPES:

@@ -2,15 +2,21 @@
 
 Shapes: U wafers, K classes or labels, N answers. A pseudo-label is 1, 0 or -1 (not sure).
 Sources: Sohn et al., "FixMatch", NeurIPS 2020 (hard labels above a threshold); Wang et al.,
-"FreeMatch", ICLR 2023 (thresholds that follow the confidence of each class).
+"FreeMatch", ICLR 2023 (thresholds that follow the confidence of each class); Zou et al.,
+"Class-Balanced Self-Training", ECCV 2018 (the surest share of each class).
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from waferscope.ml.augment import UNKNOWN
+
+MEMORY: Final = 2048
+"""Answers of the teacher over which the surest are sought."""
 
 
 class ClassThresholds(nn.Module):
@@ -46,6 +52,40 @@ class ClassThresholds(nn.Module):
         unsure = torch.full_like(probs, UNKNOWN, dtype=torch.int8)
         no = torch.where(1.0 - probs >= self.no.view(shape), 0, unsure)
         return torch.where(probs >= self.yes.view(shape), 1, no).to(torch.int8)
+
+
+class SurestThresholds(ClassThresholds):
+    """Class thresholds whose ``yes`` lets a given share of the wafers in: the surest of each class.
+
+    A teacher of few labels may never be sure of a hard class: by confidence alone, wafers of it
+    teach nothing but what they are not. ``shares`` [K] say how many of all wafers to call ``yes``;
+    from how sure follows from the last answers, held within ``lowest`` and ``start``.
+    """
+
+    seen: Tensor
+    count: Tensor
+
+    def __init__(
+        self, shares: Tensor, lowest: float, start: float, floor: float, momentum: float
+    ) -> None:
+        super().__init__(len(shares), start, floor, momentum)
+        self.shares, self.lowest = shares, lowest
+        self.register_buffer("seen", torch.zeros(MEMORY, len(shares)))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, probs: Tensor) -> None:
+        """Take in the answers ``probs`` [N, K]."""
+        super().update(probs)
+        places = (self.count + torch.arange(len(probs), device=probs.device)) % MEMORY
+        self.seen[places] = probs.to(self.seen.dtype)
+        self.count += len(probs)
+        known = self.seen[: min(int(self.count), MEMORY)]
+        bars = [
+            torch.quantile(of_class, 1.0 - float(share)) if share > 0 else self.yes.new_ones(())
+            for of_class, share in zip(known.T, self.shares, strict=True)
+        ]
+        self.yes.copy_(torch.stack(bars).clamp(self.lowest, self.start))
 
 
 def follow(zones: Tensor, source: Tensor) -> Tensor:

@@ -275,7 +275,7 @@ def adapt(data: Path | None) -> TrainConfig:
         )
     sides = Counter(max(canvas_shape(s.dies.shape)) for s in read_annotated(data))
     total = sum(sides.values())
-    mix = Mix(synth=0.25, annotated=0.75)
+    mix = Mix(synth=0.4, annotated=0.6)
     buckets = tuple(
         Bucket(side, max(2, min(24, ADAPT_CELLS // side**2)), count / total, count / total, mix)
         for side, count in sorted(sides.items())
@@ -289,7 +289,7 @@ def adapt(data: Path | None) -> TrainConfig:
         round_steps=40,
         validate_rounds=6,
         validation_wafers=48,
-        learning_rate=1.0e-3,
+        learning_rate=3.0e-4,
         warmup_steps=20,
         ema_decay=0.98,
         start_from=find_model(),

@@ -9,29 +9,37 @@ perturbed features); Tarvainen and Valpola, "Mean teachers", NeurIPS 2017.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from waferscope.errors import ConfigError
 from waferscope.ml.batches import Batch
 from waferscope.ml.config import SemiConfig, TrainConfig
+from waferscope.ml.corpus import Corpus
 from waferscope.ml.model import WaferOutput
 from waferscope.ml.pairs import PairBatch
-from waferscope.ml.pseudo import ClassThresholds, follow, overlay
+from waferscope.ml.pseudo import ClassThresholds, SurestThresholds, follow, overlay
 from waferscope.ml.task import SegmentationTask, loss_terms
 
 
 class SemiTask(SegmentationTask):
     """A run that also learns from wafers without labels."""
 
-    def __init__(self, config: TrainConfig, data_fingerprint: str = "") -> None:
+    def __init__(
+        self, config: TrainConfig, data_fingerprint: str = "", shares: Tensor | None = None
+    ) -> None:
+        """Begin the run; ``shares`` [P] of the unlabelled wafers are thought to have each label."""
         super().__init__(config, data_fingerprint)
         if config.semi is None:
             raise ConfigError("Expected a recipe with `semi` settings, got none. Add them.")
         self.semi = config.semi
         limits = (self.semi.threshold, self.semi.floor, self.semi.momentum)
         self.die_thresholds = ClassThresholds(config.model.classes, *limits)
-        self.label_thresholds = ClassThresholds(config.model.patterns, *limits)
+        expected = torch.zeros(config.model.patterns) if shares is None else shares
+        self.label_thresholds = SurestThresholds(
+            self.semi.surest * expected, self.semi.lowest, *limits
+        )
 
     def training_step(self, batch: PairBatch, _: int) -> Tensor:  # type: ignore[override]
         """Return the loss of one batch, labelled and unlabelled, and log its terms."""
@@ -82,6 +90,16 @@ def carry_over(weak: Batch, strong: Batch, source: Tensor) -> Batch:
         target=overlay(follow(weak.target, source), strong.target),
         patterns=overlay(weak.patterns, strong.patterns),
     )
+
+
+def expected_shares(config: TrainConfig, corpus: Corpus) -> Tensor:
+    """Return how many of the unlabelled wafers of a run should have each label, [P].
+
+    As many as of the labelled ones of the same size, which are a sample of the same wafers.
+    """
+    batches = [0.5 * (b.share + b.final_share) * b.batch for b in config.buckets]
+    shares = [corpus.label_shares(b.side) for b in config.buckets]
+    return torch.tensor(np.average(shares, axis=0, weights=batches), dtype=torch.float32)
 
 
 def split(out: WaferOutput, first: int) -> tuple[WaferOutput, WaferOutput]:

@@ -27,7 +27,7 @@ from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.restore import restore_network
 from waferscope.ml.rounds import Rounds
 from waferscope.ml.selection import Selection
-from waferscope.ml.semi import SemiTask
+from waferscope.ml.semi import SemiTask, expected_shares
 from waferscope.ml.sources import note_beginning
 from waferscope.ml.task import ABOUT, SegmentationTask
 
@@ -67,7 +67,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
         _keep_run_id(folder, logger)
     trainer = build_trainer(config, folder, logger)
     last = folder / LAST
-    task = build_task(config, corpus.fingerprint)
+    task = build_task(config, corpus)
     if config.start_from is not None and not last.exists():
         task.start_from(_starting_network(config, corpus))
         note_beginning(folder, config.start_from)
@@ -80,13 +80,13 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     return last
 
 
-def build_task(config: TrainConfig, data_fingerprint: str = "") -> SegmentationTask:
+def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
     """Return the kind of task that a run asks for."""
     if config.semi is not None:
-        return SemiTask(config, data_fingerprint)
+        return SemiTask(config, corpus.fingerprint, expected_shares(config, corpus))
     if config.adapt is not None:
-        return AdaptTask(config, data_fingerprint)
-    return SegmentationTask(config, data_fingerprint)
+        return AdaptTask(config, corpus.fingerprint)
+    return SegmentationTask(config, corpus.fingerprint)
 
 
 def open_corpora(config: TrainConfig) -> tuple[Corpus, Corpus]:
