@@ -61,6 +61,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "WAFERSCOPE_SECRET": settings.secret.get_secret_value(),
         "WAFERSCOPE_WEBHOOK_HOSTS": ",".join(settings.webhook_hosts),
         "WAFERSCOPE_JOB_CONCURRENCY": str(settings.job_concurrency),
+        "WAFERSCOPE_DEMO": str(settings.demo),
     }
 
 

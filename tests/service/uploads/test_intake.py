@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
+import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from sqlalchemy import func, select
 
 from tests.service import servers
-from tests.service.conftest import add_person
+from tests.service.conftest import Person, add_person
+from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program
 from tests.service.uploads.files import stdf_lot
 from waferscope.errors import ConflictError, SizeError, UnavailableError
 from waferscope.service.auth.identity import Identity
 from waferscope.service.auth.roles import Role
-from waferscope.service.parts import Parts
+from waferscope.service.parts import Parts, open_parts
 from waferscope.service.settings import Settings
 from waferscope.service.tables import BatchItem, Upload, UploadWafer, Wafer
 from waferscope.service.upkeep.check import check
@@ -96,6 +103,88 @@ def test_a_wafer_purged_in_between_is_sent_again(
     assert take_in(house, one).wafers_new == 1
 
 
+def send(port: int, person: Person, number: int) -> httpx2.Response:
+    """Upload a file of three new wafers to a server."""
+    return httpx2.post(
+        f"http://127.0.0.1:{port}/api/v1/uploads",
+        params={"predict": "false", "file_name": "lot.stdf"},
+        content=stdf_lot(3, f"L{number}", first=3 * number),
+        headers=person.headers,
+        timeout=60,
+    )
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of that size, mounted where the folder is."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("Only root may mount a small disk, and only where it may mount at all.")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+def test_a_full_disk_is_said_and_survived(
+    settings: Settings, migrated_file: Path, tmp_path: Path
+) -> None:
+    """Records and blobs lie on a disk that is really full: whichever of them fails first."""
+    with small_disk(tmp_path / "disk", "6m") as disk:
+        shutil.copy(migrated_file, disk / "records.db")
+        here = {"home": disk, "blobs_url": (disk / "blobs").as_uri()}
+        here["records_url"] = f"sqlite:///{disk / 'records.db'}"
+        small = Settings(**settings.model_dump() | here)
+        house, port, filler = open_parts(small), servers.free_port(), disk / "filler"
+        person, answers = add_person(house, "annotator"), []
+        with program(small, "serve", "--no-worker", "--port", str(port)):
+            servers.wait_for(lambda: servers.listens(port), "the server")
+            for number in range(24):
+                free = shutil.disk_usage(disk).free
+                left = number * 16_384
+                filler.write_bytes(bytes(max(0, free - left)))
+                answers.append(send(port, person, number))
+                filler.unlink()
+                assert check(house, young=timedelta(0)).is_sound
+            assert send(port, person, 99).status_code == 201
+        refused = [one for one in answers if one.status_code != 201]
+        assert refused[0] is answers[0]
+        assert len(refused) < len(answers)
+        for one in refused:
+            assert one.status_code == 507, one.text
+            assert "no room left" in one.json()["detail"]
+        taken = len(answers) - len(refused) + 1
+        assert counts(house) == [taken, 3 * taken, 3 * taken, 0]
+        assert check(house, young=timedelta(0)).is_sound
+        house.records.close()
+
+
+@pytest.mark.parametrize("backend", ["servers"], indirect=True)
+def test_a_blob_store_that_goes_away_is_said_and_survived(
+    house: Parts, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way to a real store is cut while a server runs, and mended again."""
+    person, port = add_person(house, "annotator"), servers.free_port()
+    store_port = urlsplit(os.environ["AWS_ENDPOINT_URL"]).port or 0
+    with gateway(store_port) as way:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{way.port}")
+        with program(settings, "serve", "--no-worker", "--port", str(port)):
+            servers.wait_for(lambda: servers.listens(port), "the server")
+            assert send(port, person, 1).status_code == 201
+            way.cut()
+            answer = send(port, person, 2)
+            assert answer.status_code == 503, answer.text
+            assert "blob store" in answer.json()["detail"]
+            assert int(answer.headers["Retry-After"]) > 0
+            assert counts(house) == [1, 3, 3, 0]
+            way.mend()
+            assert send(port, person, 2).status_code == 201
+    assert counts(house) == [2, 6, 6, 0]
+    assert check(house, young=timedelta(0)).is_sound
+
+
 CLIENTS = 20
 
 
@@ -107,18 +196,12 @@ def test_a_killed_server_keeps_every_wafer_that_it_acknowledged(
     port, stop, lock = servers.free_port(), threading.Event(), threading.Lock()
     acknowledged: dict[str, int] = {}
 
-    def send(client: int) -> None:
+    def keep_sending(client: int) -> None:
         with suppress(httpx2.HTTPError):
-            for number in itertools.count():
+            for number in itertools.count(client, CLIENTS):
                 if stop.is_set():
                     return
-                answer = httpx2.post(
-                    f"http://127.0.0.1:{port}/api/v1/uploads",
-                    params={"predict": "false", "file_name": "lot.stdf"},
-                    content=stdf_lot(3, f"L{client}-{number}", first=3 * number),
-                    headers=person.headers,
-                    timeout=30,
-                )
+                answer = send(port, person, number)
                 if answer.status_code == 201:
                     body = answer.json()
                     with lock:
@@ -128,7 +211,7 @@ def test_a_killed_server_keeps_every_wafer_that_it_acknowledged(
         servers.wait_for(lambda: servers.listens(port), "the server")
         with ThreadPoolExecutor(CLIENTS) as pool:
             for client in range(CLIENTS):
-                pool.submit(send, client)
+                pool.submit(keep_sending, client)
             eventually(lambda: len(acknowledged) >= 2 * CLIENTS, 120)
             server.kill()
             server.wait()

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 import structlog
 
-from waferscope.errors import UnavailableError, WaferScopeError
+from waferscope.errors import FullError, UnavailableError, WaferScopeError
 from waferscope.service.idempotency import AnsweredBefore
 from waferscope.service.storage import Blobs
 
@@ -22,7 +22,8 @@ class Placed:
     """The blobs of one upload: those that are not kept by the end are deleted.
 
     Where it is not sure that the rows were not added (the database broke off) all of them stay:
-    a blob that nobody names is found by `waferscope admin check`, a lost one is lost.
+    a blob that nobody names is found by `waferscope admin check`, a lost one is lost. A full disk
+    is sure: what could not be written was not added.
     """
 
     def __init__(self, blobs: Blobs) -> None:
@@ -59,11 +60,17 @@ class Placed:
         _trace: TracebackType | None,
     ) -> None:
         """Delete what is not kept, if that is sure."""
-        undone = isinstance(error, WaferScopeError | AnsweredBefore)
-        if error is not None and (not undone or isinstance(error, UnavailableError)):
+        if error is not None and not _undid(error):
             return
         try:
             for name in sorted(self._names):
                 self._blobs.delete(name)
         except UnavailableError as trouble:
             _log.warning("blobs left over", count=len(self._names), cause=str(trouble))
+
+
+def _undid(error: BaseException) -> bool:
+    """Return whether no row can have been added where this was raised."""
+    if isinstance(error, UnavailableError):
+        return isinstance(error, FullError)
+    return isinstance(error, WaferScopeError | AnsweredBefore)
