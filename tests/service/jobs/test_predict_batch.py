@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import shutil
 import time
 from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, make_url, select, update
 
 from tests.service.conftest import Person, add_person
+from tests.service.disks import filled, moved_to, small_disk
 from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program, working
 from tests.service.stored import make_wafer, store_wafers
@@ -20,10 +24,11 @@ from waferscope.errors import ModelError, UnavailableError
 from waferscope.service.batches import store
 from waferscope.service.jobs import predict_batch as job
 from waferscope.service.ordered.order import Order, place
-from waferscope.service.parts import Parts
+from waferscope.service.parts import Parts, open_parts
 from waferscope.service.settings import Settings
 from waferscope.service.tables import Batch, BatchItem, Delivery, Prediction, Wafer, Webhook
 from waferscope.service.tables.row import now
+from waferscope.service.upkeep.check import check
 
 MANY = 2_000
 OUTAGE_S = 10
@@ -250,3 +255,28 @@ def test_a_batch_goes_on_after_ten_seconds_without_a_database(
     batch = batch_of(house, batch_id)
     assert (batch.state, batch.done, batch.failed) == (store.DONE, len(ids), 0), batch.error
     assert count(house, Prediction.id) == len(ids)
+
+
+@pytest.mark.parametrize("backend", ["embedded"], indirect=True)
+def test_a_batch_waits_while_the_disk_is_full(
+    settings: Settings, migrated_file: Path, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "12m") as disk:
+        small = moved_to(disk, settings, migrated_file)
+        house = open_parts(small)
+        person = add_person(house, "annotator")
+        ids = store_wafers(house, person.id, [make_wafer(seed, 24) for seed in range(150)])
+        with program(small, "work", "--name", "w1") as worker:
+            batch_id = order(house, person, ids, formats=["csv"])
+            with filled(disk, left=60_000):
+                # Full: nothing of the batch is lost or called failed, it is only not yet done.
+                eventually(lambda: shutil.disk_usage(disk).free < 16_384, 60)
+                time.sleep(2)
+                assert batch_of(house, batch_id).state in store.OPEN
+            eventually(lambda: batch_of(house, batch_id).state not in store.OPEN, 300)
+            assert worker.poll() is None
+        batch = batch_of(house, batch_id)
+        assert (batch.state, batch.done, batch.failed) == (store.DONE, len(ids), 0), batch.error
+        assert count(house, Prediction.id) == len(ids)
+        assert check(house, young=timedelta(0)).is_sound
+        house.records.close()

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from sqlalchemy import func, select
 
 from tests.service import servers
 from tests.service.conftest import Person, add_person
+from tests.service.disks import filled, moved_to, small_disk
 from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program
 from tests.service.uploads.files import stdf_lot
@@ -114,39 +112,20 @@ def send(port: int, person: Person, number: int) -> httpx2.Response:
     )
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of that size, mounted where the folder is."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("Only root may mount a small disk, and only where it may mount at all.")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("backend", ["embedded"], indirect=True)
 def test_a_full_disk_is_said_and_survived(
     settings: Settings, migrated_file: Path, tmp_path: Path
 ) -> None:
     """Records and blobs lie on a disk that is really full: whichever of them fails first."""
     with small_disk(tmp_path / "disk", "6m") as disk:
-        shutil.copy(migrated_file, disk / "records.db")
-        here = {"home": disk, "blobs_url": (disk / "blobs").as_uri()}
-        here["records_url"] = f"sqlite:///{disk / 'records.db'}"
-        small = Settings(**settings.model_dump() | here)
-        house, port, filler = open_parts(small), servers.free_port(), disk / "filler"
+        small = moved_to(disk, settings, migrated_file)
+        house, port = open_parts(small), servers.free_port()
         person, answers = add_person(house, "annotator"), []
         with program(small, "serve", "--no-worker", "--port", str(port)):
             servers.wait_for(lambda: servers.listens(port), "the server")
             for number in range(24):
-                free = shutil.disk_usage(disk).free
-                left = number * 16_384
-                filler.write_bytes(bytes(max(0, free - left)))
-                answers.append(send(port, person, number))
-                filler.unlink()
+                with filled(disk, left=number * 16_384):
+                    answers.append(send(port, person, number))
                 assert check(house, young=timedelta(0)).is_sound
             assert send(port, person, 99).status_code == 201
         refused = [one for one in answers if one.status_code != 201]
