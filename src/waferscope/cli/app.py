@@ -16,6 +16,7 @@ import typer
 import waferscope
 from waferscope.cli import (
     admin,
+    average,
     convert,
     data,
     learn,
@@ -49,7 +50,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (read, convert, predict, report, synth, learn, weigh, service):
+for group in (read, convert, predict, report, synth, learn, average, weigh, service):
     app.add_typer(group.app)
 app.add_typer(model.app, name="model")
 app.add_typer(data.app, name="data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,6 +72,12 @@ def lineage_of(checkpoint: Path) -> tuple[str, ...]:
 def note_beginning(folder: Path, start: Path) -> None:
     """Write beside a run what the weights it begins with went through."""
     (folder / BEGAN_NOTE).write_text(json.dumps(_history_of(start)), encoding="utf-8")
+
+
+def note_average(folder: Path, parts: Sequence[Path]) -> None:
+    """Write beside an average what each of its parts went through."""
+    told = [" then ".join(_history_of(part)) for part in parts]
+    (folder / BEGAN_NOTE).write_text(json.dumps(told), encoding="utf-8")
 
 
 def _history_of(path: Path) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     last = folder / LAST
     task = build_task(config, corpus)
     if config.start_from is not None and not last.exists():
-        task.start_from(_starting_network(config, corpus))
+        task.start_from(starting_network(config, corpus))
         note_beginning(folder, config.start_from)
     trainer.fit(
         task,
@@ -108,7 +108,7 @@ def open_corpora(config: TrainConfig) -> tuple[Corpus, Corpus]:
     return corpus, open_corpus(config.data, "val", held, compose=False)
 
 
-def _starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
+def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
     """Return the network a run begins with, from a checkpoint or a model file."""
     path = config.start_from
     if path is None:
