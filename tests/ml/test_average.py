@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import nn
 from tests.ml.small import TINY, build_net, draw_dies, short_run, write_checkpoint
 from waferscope.errors import ConfigError
 from waferscope.ml.average import average, mean_network, renew_norms
-from waferscope.ml.sources import lineage_of
+from waferscope.ml.sources import RUN_NOTE, SYNTHETIC, WM811K, lineage_of, sources_of
 from waferscope.ml.train import load_network
 
 
@@ -57,10 +58,13 @@ def test_a_checkpoint_comes_out_that_knows_where_it_comes_from(tmp_path: Path) -
     for seed in range(2):
         (tmp_path / str(seed)).mkdir()
         paths.append(write_checkpoint(tmp_path / str(seed), build_net(seed)))
+        mix = {"synth": 0.5, "real": 0.5 * seed, "annotated": 0.0}
+        (tmp_path / str(seed) / RUN_NOTE).write_text(json.dumps({"buckets": [{"mix": mix}]}))
     found = average(short_run(), paths, tmp_path / "mean")
     net, about = load_network(found)
     assert about["recipe"] == "average"
     assert lineage_of(found) == ("smoke, 6 steps", "smoke, 6 steps")
+    assert sources_of(found) == (SYNTHETIC, WM811K)
     weights = dict(net.named_parameters())
     for name, value in mean_network([build_net(0), build_net(1)]).named_parameters():
         torch.testing.assert_close(weights[name], value)

@@ -27,6 +27,8 @@ KINDS: Final[Mapping[str, str]] = {
 RUN_NOTE: Final = "run.json"
 BEGAN_NOTE: Final = "began_with.json"
 """What a run began with, noted at its start: the file it names may be another one later."""
+OF_PARTS: Final = "sources"
+"""In the note beside an average: what its parts were trained on."""
 _OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
     "synth": (SYNTHETIC,),
     "real": (WM811K,),
@@ -46,7 +48,7 @@ def sources_of(checkpoint: Path) -> tuple[str, ...]:
     if not note.exists():
         return tuple(KINDS)
     run = json.loads(note.read_text(encoding="utf-8"))
-    found = set(_of_run(run))
+    found = set(run[OF_PARTS] if OF_PARTS in run else _of_run(run))
     if run.get("start_from"):
         found |= set(_of_file(Path(run["start_from"])))
     return tuple(name for name in KINDS if name in found)
@@ -75,9 +77,11 @@ def note_beginning(folder: Path, start: Path) -> None:
 
 
 def note_average(folder: Path, parts: Sequence[Path]) -> None:
-    """Write beside an average what each of its parts went through."""
+    """Write beside an average what its parts went through and were trained on."""
     told = [" then ".join(_history_of(part)) for part in parts]
     (folder / BEGAN_NOTE).write_text(json.dumps(told), encoding="utf-8")
+    sources = sorted({name for part in parts for name in _of_file(part)})
+    (folder / RUN_NOTE).write_text(json.dumps({OF_PARTS: sources}), encoding="utf-8")
 
 
 def _history_of(path: Path) -> tuple[str, ...]:
