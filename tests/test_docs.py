@@ -35,7 +35,7 @@ HEADINGS = ["Context", "Options", "Decision", "Why", "Consequences"]
 
 # Commands that take minutes or real data: their examples are checked word by word, not run.
 # The same for commands that serve, or work on an installation.
-LONG = {"train", "weigh", "evaluate", "worst", "export", "serve", "work", "admin"}
+LONG = {"train", "average", "weigh", "evaluate", "worst", "export", "serve", "work", "admin"}
 
 
 def text(path: Path) -> str:
