@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from waferscope.service.parts import Parts, open_parts
 from waferscope.service.settings import Settings
 
 
@@ -26,11 +27,18 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def moved_to(disk: Path, settings: Settings, migrated: Path) -> Settings:
-    """The settings of a house whose records and blobs lie there; ``migrated`` is copied."""
-    shutil.copy(migrated, disk / "records.db")
-    records, blobs = f"sqlite:///{disk / 'records.db'}", (disk / "blobs").as_uri()
-    return settings.model_copy(update={"home": disk, "records_url": records, "blobs_url": blobs})
+@contextmanager
+def house_on(folder: Path, size: str, settings: Settings, migrated: Path) -> Iterator[Parts]:
+    """A house whose records (a copy of ``migrated``) and blobs lie on a small disk: its home."""
+    with small_disk(folder, size) as disk:
+        shutil.copy(migrated, disk / "records.db")
+        records, blobs = f"sqlite:///{disk / 'records.db'}", (disk / "blobs").as_uri()
+        there = {"home": disk, "records_url": records, "blobs_url": blobs}
+        house = open_parts(settings.model_copy(update=there))
+        try:
+            yield house
+        finally:
+            house.records.close()
 
 
 @contextmanager

@@ -36,16 +36,17 @@ def average(config: TrainConfig, paths: Sequence[Path], folder: Path) -> Path:
     used. Raises ConfigError for less than two, or when they are not of one kind.
     """
     if len(paths) < 2:
-        raise ConfigError(f"Expected at least two networks to average, got {len(paths)}.")
+        raise ConfigError(
+            f"Expected at least two networks to average, got {len(paths)}. Name another one."
+        )
     corpus, _ = open_corpora(config)
     nets = [starting_network(replace(config, start_from=path), corpus) for path in paths]
     if any(net.config != nets[0].config for net in nets):
         raise ConfigError("Expected networks of one architecture, got several. Leave some out.")
     plan = BatchPlan(replace(config, seed=NORM_SEED), corpus, 0, NORM_BATCHES)
     net = mean_network(nets)
-    renew_norms(
-        net, ((batch.dies, batch.fold) for batch in map(plan.__getitem__, range(len(plan))))
-    )
+    batches = (plan[n] for n in range(NORM_BATCHES))
+    renew_norms(net, ((batch.dies, batch.fold) for batch in batches))
     folder.mkdir(parents=True, exist_ok=True)
     note_average(folder, paths)
     about = {

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import func, make_url, select, update
 
 from tests.service.conftest import Person, add_person
-from tests.service.disks import filled, moved_to, small_disk
+from tests.service.disks import filled, house_on
 from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program, working
 from tests.service.stored import make_wafer, store_wafers
@@ -24,7 +24,7 @@ from waferscope.errors import ModelError, UnavailableError
 from waferscope.service.batches import store
 from waferscope.service.jobs import predict_batch as job
 from waferscope.service.ordered.order import Order, place
-from waferscope.service.parts import Parts, open_parts
+from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
 from waferscope.service.tables import Batch, BatchItem, Delivery, Prediction, Wafer, Webhook
 from waferscope.service.tables.row import now
@@ -261,12 +261,10 @@ def test_a_batch_goes_on_after_ten_seconds_without_a_database(
 def test_a_batch_waits_while_the_disk_is_full(
     settings: Settings, migrated_file: Path, tmp_path: Path
 ) -> None:
-    with small_disk(tmp_path / "disk", "12m") as disk:
-        small = moved_to(disk, settings, migrated_file)
-        house = open_parts(small)
-        person = add_person(house, "annotator")
+    with house_on(tmp_path / "disk", "12m", settings, migrated_file) as house:
+        disk, person = house.settings.home, add_person(house, "annotator")
         ids = store_wafers(house, person.id, [make_wafer(seed, 24) for seed in range(150)])
-        with program(small, "work", "--name", "w1") as worker:
+        with program(house.settings, "work", "--name", "w1") as worker:
             batch_id = order(house, person, ids, formats=["csv"])
             with filled(disk, left=60_000):
                 # Full: nothing of the batch is lost or called failed, it is only not yet done.
@@ -279,4 +277,3 @@ def test_a_batch_waits_while_the_disk_is_full(
         assert (batch.state, batch.done, batch.failed) == (store.DONE, len(ids), 0), batch.error
         assert count(house, Prediction.id) == len(ids)
         assert check(house, young=timedelta(0)).is_sound
-        house.records.close()

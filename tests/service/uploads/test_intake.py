@@ -18,14 +18,14 @@ from sqlalchemy import func, select
 
 from tests.service import servers
 from tests.service.conftest import Person, add_person
-from tests.service.disks import filled, moved_to, small_disk
+from tests.service.disks import filled, house_on
 from tests.service.gateway import gateway
 from tests.service.jobs.conftest import eventually, program
 from tests.service.uploads.files import stdf_lot
 from waferscope.errors import ConflictError, SizeError, UnavailableError
 from waferscope.service.auth.identity import Identity
 from waferscope.service.auth.roles import Role
-from waferscope.service.parts import Parts, open_parts
+from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
 from waferscope.service.tables import BatchItem, Upload, UploadWafer, Wafer
 from waferscope.service.upkeep.check import check
@@ -117,11 +117,10 @@ def test_a_full_disk_is_said_and_survived(
     settings: Settings, migrated_file: Path, tmp_path: Path
 ) -> None:
     """Records and blobs lie on a disk that is really full: whichever of them fails first."""
-    with small_disk(tmp_path / "disk", "6m") as disk:
-        small = moved_to(disk, settings, migrated_file)
-        house, port = open_parts(small), servers.free_port()
+    with house_on(tmp_path / "disk", "6m", settings, migrated_file) as house:
+        disk, port = house.settings.home, servers.free_port()
         person, answers = add_person(house, "annotator"), []
-        with program(small, "serve", "--no-worker", "--port", str(port)):
+        with program(house.settings, "serve", "--no-worker", "--port", str(port)):
             servers.wait_for(lambda: servers.listens(port), "the server")
             for number in range(24):
                 with filled(disk, left=number * 16_384):
@@ -137,7 +136,6 @@ def test_a_full_disk_is_said_and_survived(
         taken = len(answers) - len(refused) + 1
         assert counts(house) == [taken, 3 * taken, 3 * taken, 0]
         assert check(house, young=timedelta(0)).is_sound
-        house.records.close()
 
 
 @pytest.mark.parametrize("backend", ["servers"], indirect=True)
