@@ -65,6 +65,21 @@ def test_reading_keeps_nothing(records: Records, backend: str) -> None:
     assert reached(records) == set()
 
 
+def test_looking_holds_no_snapshot_and_stops_nobody(records: Records, backend: str) -> None:
+    names = sa.select(Milestone.name)
+    with records.looking() as connection:
+        assert connection.execute(names).all() == []
+        assert connection.connection.dbapi_connection is not None
+        with records.writing() as session:
+            session.add(Milestone(name="a"))
+        assert connection.execute(names).scalars().all() == ["a"]
+        if backend == "embedded":
+            assert not connection.connection.dbapi_connection.in_transaction
+        else:
+            with pytest.raises(exc.DBAPIError, match="read-only"):
+                connection.execute(sa.insert(Milestone).values(name="b", at=now()))
+
+
 def test_writers_wait_for_each_other(records: Records) -> None:
     def count() -> None:
         for _ in range(10):

@@ -101,9 +101,8 @@ class Predictor:
         first, ahead = next(chunks, None), next(chunks, None)
         if first is None:
             return
-        if ahead is None and len(first) == 1:  # nothing to share out
-            batch = plan_batches([first[0].shape])[0]
-            yield from self._predict_batch(batch, first, thresholds)
+        if ahead is None and len(plan := _plan(first)) == 1:  # nothing to share out
+            yield from self._predict_batch(plan[0], first, thresholds)
             return
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="waferscope-predict")
         try:
@@ -119,9 +118,8 @@ class Predictor:
     def _start(
         self, pool: ThreadPoolExecutor, wafers: Sequence[WaferMap], thresholds: tuple[float, ...]
     ) -> _Chunk:
-        plan = plan_batches([wafer.shape for wafer in wafers])
         parts = []
-        for batch in plan:
+        for batch in _plan(wafers):
             members = [wafers[index] for index in batch.indices]
             task = pool.submit(self._predict_batch, batch, members, thresholds)
             parts.append((batch, task))
@@ -186,6 +184,10 @@ def available_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _plan(wafers: Sequence[WaferMap]) -> list[Batch]:
+    return plan_batches([wafer.shape for wafer in wafers])
 
 
 def _in_chunks(wafers: Iterable[WaferMap]) -> Iterator[list[WaferMap]]:

@@ -165,6 +165,39 @@ def blended(data: Path | None) -> TrainConfig:
     )
 
 
+def branch(data: Path | None) -> TrainConfig:
+    """Go on with the model that ships on one core: one of several runs, by seed, to average."""
+    return replace(
+        blended(data),
+        name="branch",
+        steps=6000,
+        learning_rate=6.0e-4,
+        ema_decay=0.997,
+        seed=6,
+        precision="bf16-mixed",
+        start_from=find_model(),
+        minutes=105.0,
+    )
+
+
+def branch_wide(data: Path | None) -> TrainConfig:
+    """`branch` with large grids and noise more often: to be averaged with runs of `branch`."""
+    buckets = (
+        Bucket(32, 64, 0.18, 0.18, Mix(synth=0.46, real=0.32, composed=0.14, noise=0.08)),
+        Bucket(64, 32, 0.37, 0.37, Mix(synth=0.46, real=0.1, mixed=0.26, composed=0.1, noise=0.08)),
+        Bucket(96, 14, 0.17, 0.17, Mix(synth=0.68, real=0.12, composed=0.1, noise=0.1)),
+        Bucket(128, 10, 0.24, 0.24, Mix(synth=0.76, real=0.12, composed=0.08, noise=0.04)),
+        Bucket(160, 6, 0.04, 0.04, Mix(synth=0.7, real=0.2, composed=0.1)),
+    )
+    return replace(
+        branch(data),
+        name="branch_wide",
+        buckets=_usable(buckets, data),
+        seed=7,
+        minutes=96.0,
+    )
+
+
 def quick(data: Path | None) -> TrainConfig:
     """ResNet-18, ten minutes on two cores: for trying an idea."""
     buckets = (
@@ -303,6 +336,8 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "dense": dense,
     "mingled": mingled,
     "blended": blended,
+    "branch": branch,
+    "branch_wide": branch_wide,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,6 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+_IDS: Final = random.Random()  # noqa: S311
+"""Names requests, guards nothing: asking the system would let other threads in each time."""
 _SOUND_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -25,7 +27,7 @@ def request_id() -> str:
 
 def start_request(given: str | None = None) -> str:
     """Begin a request under the id that the caller gave, or a new one if that is not sound."""
-    chosen = given if given and _SOUND_ID.fullmatch(given) else secrets.token_hex(8)
+    chosen = given if given and _SOUND_ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"
     _REQUEST_ID.set(chosen)
     return chosen
 

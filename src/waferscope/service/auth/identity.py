@@ -120,8 +120,8 @@ async def _identify(house: Parts, request: Request) -> Identity:
 def _by_claims(
     house: Parts, claims: tokens.Claims, kind: Literal["token", "cookie"], address: str
 ) -> Identity:
-    with house.records.reading() as session:
-        user = store.user_of_sitting(session, claims.user_id, claims.sitting_id)
+    with house.records.looking() as connection:
+        user = store.user_of_sitting(connection, claims.user_id, claims.sitting_id)
     if user is None:
         raise IdentityError("This login has ended. Log in again.")
     return Identity(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from waferscope.service.auth.roles import Role, lesser
@@ -49,10 +49,12 @@ _USER_OF_SITTING = (
 )
 
 
-def user_of_sitting(session: Session, user_id: str, sitting_id: str) -> KnownUser | None:
+def user_of_sitting(
+    records: Session | Connection, user_id: str, sitting_id: str
+) -> KnownUser | None:
     """Return an active user whose sitting goes on, or None."""
     wanted = {"user_id": user_id, "sitting_id": sitting_id}
-    found = session.execute(_USER_OF_SITTING, wanted).one_or_none()
+    found = records.execute(_USER_OF_SITTING, wanted).one_or_none()
     if found is None or found.expires_at < now():
         return None
     return KnownUser(found.id, found.name, found.role, found.must_change_password)

@@ -141,8 +141,8 @@ def _keep(house: Parts, who: Identity, drafts: Sequence[Draft]) -> None:
 
 
 def _find(house: Parts, ids: Sequence[str], version: str, choices: Choices) -> list[Stored]:
-    with house.records.reading() as session:
-        return store.stored_wafers(session, ids, version, choices)
+    with house.records.looking() as connection:
+        return store.stored_wafers(connection, ids, version, choices)
 
 
 def load_wafer(house: Parts, stored: Stored) -> WaferMap:

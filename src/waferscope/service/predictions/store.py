@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from waferscope.errors import NotFoundError
@@ -40,11 +40,11 @@ _STORED: Final = (
 
 
 def stored_wafers(
-    session: Session, ids: Sequence[str], model_version: str, choices: Choices
+    records: Session | Connection, ids: Sequence[str], model_version: str, choices: Choices
 ) -> list[Stored]:
     """Return stored wafers in the order of their ids. Raises NotFoundError, naming the others."""
     wanted = {"ids": list(ids), "model": model_version, "choices": choices.sha256}
-    rows = session.execute(_STORED, wanted)
+    rows = records.execute(_STORED, wanted)
     found = {row[0]: Stored(*row) for row in rows}
     missing = [wafer_id for wafer_id in ids if wafer_id not in found]
     if missing:
