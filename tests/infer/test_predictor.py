@@ -196,7 +196,7 @@ def test_wrong_item_is_named_by_its_position(predictor: Predictor, make_wafer: M
 
 @pytest.mark.parametrize("which", MODELS)
 @pytest.mark.parametrize("value", [0, 1, 2])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 2), (20, 20)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (33, 2), (20, 20), (52, 52), (100, 60)])
 def test_uniform_wafers_are_fine(
     tiny_model: Path, which: str, shape: tuple[int, int], value: int
 ) -> None:
@@ -206,6 +206,8 @@ def test_uniform_wafers_are_fine(
     assert np.isfinite(list(prediction.patterns.values())).all()
     if value < 2:
         assert not prediction.masks.any()
+        assert prediction.labels == []
+        assert set(prediction.patterns.values()) == {0.0}
     if value == 0:
         assert not prediction.probs.any()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Final, Literal, Self, TypeVar
+from numbers import Integral, Real
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +142,30 @@ class Source:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _Kind(NamedTuple):
+    """What a field may hold: its types, and their name for people."""
+
+    types: type | tuple[type, ...]
+    said: str
+    optional: bool = True
+
+
+_TEXT: Final = _Kind(str, "a text")
+_MM: Final = _Kind(Real, "a number of mm")
+_KINDS: Final[dict[str, _Kind]] = {
+    "wafer_id": _TEXT._replace(optional=False),
+    **dict.fromkeys(("lot_id", "product", "step", "tester"), _TEXT),
+    "slot": _Kind(Integral, "a whole number"),
+    "tested_at": _Kind(datetime, "a datetime"),
+    **dict.fromkeys(("die_width_mm", "die_height_mm", "diameter_mm"), _MM),
+    "frame": _Kind(Frame, "a Frame", optional=False),
+    "reticle": _Kind(Reticle, "a Reticle"),
+    "bins": _Kind(Bins, "Bins"),
+    "source": _Kind(Source, "a Source"),
+}
+"""Fields that are checked by their type alone, or by it before their value."""
+
+
 @dataclass(frozen=True, eq=False)
 class WaferMap:
     """One tested wafer: ``dies`` uint8 ``[rows, cols]``, 0 no die or not tested, 1 pass, 2 fail.
@@ -152,7 +178,7 @@ class WaferMap:
     found truncated. Arrays are copied and made read-only.
 
     Raises WaferError for a grid that is not 2-D, is empty, has a side over 4,096 dies, or holds
-    values other than 0, 1 and 2, and for sizes or names that cannot be.
+    values other than 0, 1 and 2, and for fields of another type or sizes that cannot be.
     """
 
     dies: DieGrid
@@ -177,9 +203,11 @@ class WaferMap:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dies", _checked_dies(self.dies))
-        object.__setattr__(self, "notes", tuple(self.notes))
+        for name, kind in _KINDS.items():
+            _check_kind(name, getattr(self, name), kind)
+        object.__setattr__(self, "notes", _checked_texts("notes", self.notes))
         if self.patterns is not None:
-            object.__setattr__(self, "patterns", tuple(self.patterns))
+            object.__setattr__(self, "patterns", _checked_texts("patterns", self.patterns))
         if self.notch not in _TURNS:
             raise WaferError(
                 f"Expected a notch of down, left, up or right, got {self.notch!r}. "
@@ -187,7 +215,7 @@ class WaferMap:
             )
         for name in ("die_width_mm", "die_height_mm", "diameter_mm"):
             size = getattr(self, name)
-            if size is not None and not (np.isfinite(size) and size > 0):
+            if size is not None and not (math.isfinite(size) and size > 0):
                 raise WaferError(
                     f"Expected {name} to be a positive number of mm, got {size!r}. "
                     "Use None when it is unknown."
@@ -288,8 +316,31 @@ def _checked_dies(dies: Any) -> DieGrid:
     return _frozen_copy(grid, np.uint8)
 
 
+def _check_kind(name: str, value: Any, kind: _Kind) -> None:
+    """Raise WaferError for a value of another type; numbers are no truth values."""
+    right = isinstance(value, kind.types) and not isinstance(value, bool)
+    if not right and not (kind.optional and value is None):
+        raise WaferError(
+            f"Expected {name} to be {kind.said}{' or None' if kind.optional else ''}, "
+            f"got {type(value).__name__} {value!r:.60}. Convert it before building the wafer map."
+        )
+
+
+def _checked_texts(name: str, values: Any) -> tuple[str, ...]:
+    held = None if isinstance(values, str) or not isinstance(values, Iterable) else tuple(values)
+    if held is None or not all(isinstance(one, str) for one in held):
+        raise WaferError(
+            f"Expected {name} as a list of texts, got {type(values).__name__} {values!r:.60}. "
+            "Put each text into a list, a single one too."
+        )
+    return held
+
+
 def _checked_centre(centre: Any) -> tuple[float, float]:
-    values = [float(value) for value in centre]
+    try:
+        values = [float(value) for value in centre]
+    except (TypeError, ValueError):
+        values = []
     if len(values) != 2 or not all(abs(value) <= _FARTHEST_CENTRE for value in values):
         raise WaferError(
             f"Expected the (row, col) of the wafer's centre within {_FARTHEST_CENTRE:,} dies, got "

@@ -55,7 +55,8 @@ def build_predictions(
 ) -> list[Prediction]:
     """Return the predictions of a batch, in its order.
 
-    Masks, defects and metrics are left to the prediction, which computes them when asked.
+    Masks, defects and metrics are left to the prediction, which computes them when asked. A wafer
+    without a failing die has no pattern, whatever the model says of its outline.
     Raises ModelError when the graph returned numbers that are not finite.
     """
     if not all(np.isfinite(x).all() for x in (raw.mask_probs, raw.pattern_probs, raw.embedding)):
@@ -64,7 +65,8 @@ def build_predictions(
             got="NaN or infinity",
             cure="The file is damaged or wrongly quantised: export it again.",
         )
-    calibrated = calibrate(raw.pattern_probs, info.temperature, info.bias).tolist()
+    calibrated = calibrate(raw.pattern_probs, info.temperature, info.bias)
+    calibrated[[wafer.fail_count == 0 for wafer in wafers]] = 0.0
     names = info.taxonomy.patterns
     pattern_thresholds = dict(zip(names, info.pattern_thresholds, strict=True))
     return [
@@ -73,7 +75,7 @@ def build_predictions(
             taxonomy=info.taxonomy,
             probs=_on_dies(raw.mask_probs[i], wafer),
             thresholds=thresholds,
-            patterns=dict(zip(names, calibrated[i], strict=True)),
+            patterns=dict(zip(names, calibrated[i].tolist(), strict=True)),
             pattern_thresholds=pattern_thresholds,
             embedding=raw.embedding[i].copy(),
             evidence=crop_cells(raw.evidence[i], wafer.shape, info.stride),
