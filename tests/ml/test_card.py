@@ -60,6 +60,7 @@ REPORT: dict[str, Any] = {
         "macro_f1": figure(0.851),
         "gain": {**figure(0.0255), "better": 0.99},
     },
+    "export_agreement": 0.9996,
     "quantisation_loss": 0.0019,
 }
 
@@ -139,6 +140,7 @@ def test_a_model_of_real_wafers_says_so(tmp_path: Path) -> None:
         ("wm811k", "WM-811K val"),
         ("mixedwm38", "MixedWM38 val"),
         ("peer", "plain classifier"),
+        ("export_agreement", "those of the torch one: 0.9996"),
         ("quantisation_loss", "lost to int8"),
     ],
 )

@@ -14,6 +14,7 @@ import waferscope.ml.release as module
 from tests.ml.evaluation.conftest import TINY_EXAM
 from tests.ml.small import write_checkpoint, write_data
 from tests.tiny_model import build_tiny_model
+from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ModelError
 from waferscope.infer import Predictor, load_predictor
 from waferscope.ml.evaluation.headline import headline
@@ -21,6 +22,7 @@ from waferscope.ml.export import Origin, neutral_metadata, update_metadata
 from waferscope.ml.model import WaferNet
 from waferscope.ml.quantise import QuantConfig
 from waferscope.ml.release import (
+    compare_export,
     quantisation_loss,
     quantise_gently,
     range_wafers,
@@ -72,6 +74,7 @@ def test_a_checkpoint_becomes_a_measured_and_described_file(
     assert info.quantisation.startswith("int8")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report == done.report
+    assert report["export_agreement"] >= 0.999
     assert info.metrics == headline(report)
     assert {"synthetic", "hand_checked", "wm811k", "mixedwm38", "noise"} <= set(report)
     assert set(report["model"]["mask_thresholds"].values()) == set(info.mask_thresholds)
@@ -81,6 +84,15 @@ def test_a_checkpoint_becomes_a_measured_and_described_file(
         assert getattr(info, name) == getattr(exact, name)
     assert info.temperature != (1.0,) * 8
     assert "WaferScope 1.2.3" in done.card.read_text(encoding="utf-8")
+
+
+def test_a_file_that_marks_other_dies_than_its_network_is_refused(
+    net: WaferNet, fp32_file: Path, wafers: list[WaferMap]
+) -> None:
+    assert compare_export(net, fp32_file, wafers) >= 0.999
+    other = WaferNet(net.config).eval()
+    with pytest.raises(ModelError, match="to mark the dies that the network marks"):
+        compare_export(other, fp32_file, wafers)
 
 
 def test_the_ladder_is_climbed_down_until_the_masks_are_kept(

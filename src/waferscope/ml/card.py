@@ -122,6 +122,11 @@ def _lines(report: Report) -> list[str]:
     )
     m = report["symmetry"]
     lines.append(f"- dies marked otherwise when turned or mirrored: {shown(m['dies_differing'])}")
+    if "export_agreement" in report:
+        lines.append(
+            "- IoU of the masks of the exported network and those of the torch one: "
+            f"{plain(report['export_agreement'], 4)}"
+        )
     if "quantisation_loss" in report:
         lines.append(f"- mean die IoU lost to int8: {plain(report['quantisation_loss'])}")
     return lines

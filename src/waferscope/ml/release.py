@@ -22,18 +22,23 @@ from waferscope.ml.evaluation.exam import FULL, Exam, open_real
 from waferscope.ml.evaluation.headline import headline
 from waferscope.ml.evaluation.masks import count_dies, mark, mean_die_iou
 from waferscope.ml.export import Origin, export_onnx, update_metadata
+from waferscope.ml.model import WaferNet
 from waferscope.ml.quantise import QuantConfig, quantise
 from waferscope.ml.sources import lineage_of, notices_of, sources_of
+from waferscope.ml.torch_session import torch_predictor
 from waferscope.ml.train import current_commit, load_network
 from waferscope.ml.truth import FIT_SEED, labelled, synthetic
 
 MOST_BYTES: Final = 40_000_000
 MOST_LOST: Final = 0.003
 """Mean die IoU that int8 may cost."""
+LEAST_AGREEMENT: Final = 0.999
+"""Least IoU of the masks of a network and those of the file exported from it."""
 LADDER: Final = (QuantConfig(), QuantConfig(operators=("Conv",)))
 """Ways to quantise, the fastest first."""
 LOSS_WAFERS: Final = 400
 RANGE_WAFERS: Final = 192
+COMPARED_WAFERS: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,8 @@ def release(
     """Export a checkpoint to ``folder`` as fp32 and int8, calibrated and measured.
 
     Ranges are measured on training wafers, thresholds fitted on held-out ones (synthetic alone
-    where ``data`` is missing). Raises ModelError when the int8 file is over 40 MB.
+    where ``data`` is missing). Raises ModelError when the exported file marks other dies than the
+    network, and when the int8 file is over 40 MB.
     """
     net, about = load_network(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +82,10 @@ def release(
     )
     say("exporting")
     fp32 = export_onnx(net, folder / "waferscope-fp32.onnx", origin)
+    wafers = range_wafers(data)
+    agreement = compare_export(net, fp32, wafers[:: max(1, len(wafers) // COMPARED_WAFERS)])
     say("quantising")
-    int8, lost = quantise_gently(fp32, folder / "waferscope.onnx", range_wafers(data))
+    int8, lost = quantise_gently(fp32, folder / "waferscope.onnx", wafers)
     real = None if data is None else open_real(data)
     examined = examine(load_predictor(int8), exam, real, say)
     changes = {**examined.calibration().to_metadata(), "notices": list(notices_of(sources))}
@@ -85,7 +93,7 @@ def release(
         update_metadata(path, changes)
     known = Candidate(load_predictor(int8), int8.name, int8.stat().st_size, True)
     report = build_report(known, sections(known.predictor, examined, exam, real, say))
-    report["quantisation_loss"] = lost
+    report |= {"export_agreement": agreement, "quantisation_loss": lost}
     update_metadata(int8, {"metrics": headline(report)})
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     card = write_card(load_predictor(int8).model, report, folder / "MODEL_CARD.md")
@@ -103,6 +111,28 @@ def range_wafers(data: Path | None) -> list[WaferMap]:
             picked = rng.choice(len(wafers), count, replace=False)
             drawn += [wafers[int(i)] for i in picked]
     return drawn
+
+
+def compare_export(net: WaferNet, fp32: Path, wafers: Sequence[WaferMap]) -> float:
+    """Return the IoU of a network's masks and those of its file, thresholds one half.
+
+    All classes and wafers count together; 1 where neither marks a die. Raises ModelError below
+    0.999.
+    """
+    both = either = 0
+    mine = torch_predictor(net).predict_stream(wafers)
+    exported = load_predictor(fp32).predict_stream(wafers, threshold=0.5)
+    for own, other in zip(mine, exported, strict=True):
+        both += int(np.count_nonzero(own.masks & other.masks))
+        either += int(np.count_nonzero(own.masks | other.masks))
+    found = both / either if either else 1.0
+    if found < LEAST_AGREEMENT:
+        raise ModelError(
+            f"Expected {fp32.name} to mark the dies that the network marks (IoU of at least "
+            f"{LEAST_AGREEMENT}), got {found:.4f}. Export again with the pinned torch and onnx; "
+            "do not use the file."
+        )
+    return found
 
 
 def quantise_gently(fp32: Path, target: Path, wafers: Sequence[WaferMap]) -> tuple[Path, float]:
