@@ -10,12 +10,20 @@ import pytest
 
 from tests.ml.small import CLASSES, Mask, labelled_wafer, write_masks, write_wafers
 from waferscope.errors import ConfigError
-from waferscope.ml.truth import composed, hand_checked, hard_wafers, labelled, noise, synthetic
+from waferscope.ml.truth import (
+    HELD_OUT,
+    composed,
+    hand_checked,
+    hard_wafers,
+    labelled,
+    noise,
+    synthetic,
+)
 from waferscope.synth import generate
 
 
 def test_synthetic_wafers_carry_the_generators_masks() -> None:
-    for found, made in zip(synthetic(11, 3), generate(11, 3), strict=True):
+    for found, made in zip(synthetic(11, 3), generate(11, 3, HELD_OUT), strict=True):
         np.testing.assert_array_equal(found.wafer.dies, made.dies)
         np.testing.assert_array_equal(found.masks, made.masks)
         assert found.ignore is None

@@ -136,7 +136,8 @@ def test_shapes_follow_the_config() -> None:
     shapes = [w.dies.shape for w in generate(2, 150, SynthConfig(count_weights=(1,)))]
     sides = np.array(shapes, dtype=float)
     assert np.median(sides) < 50
-    assert sides.max() > 64
+    assert sides.min() < 20
+    assert 128 < sides.max() <= 320
     assert 0.6 < np.mean(np.abs(np.log(sides[:, 0] / sides[:, 1])) < 0.15) < 1
 
 

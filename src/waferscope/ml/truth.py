@@ -24,7 +24,8 @@ FIT_SEED: Final = 5_000_000
 """Synthetic wafers on which thresholds are fitted."""
 TEST_SEED: Final = 6_000_000
 """Synthetic wafers on which figures are reported; training uses seeds far below both."""
-FIT_WAFERS: Final = 600
+HELD_OUT: Final = SynthConfig(side_range=(20, 64), large_side_range=(65, 128))
+"""How held-out wafers are drawn: their sizes stay, so that the figures of models compare."""
 _NONE: Final = "none"
 
 
@@ -37,7 +38,7 @@ class Truth:
     ignore: Mask | None = None
 
 
-def synthetic(seed: int, count: int, config: SynthConfig | None = None) -> Iterator[Truth]:
+def synthetic(seed: int, count: int, config: SynthConfig = HELD_OUT) -> Iterator[Truth]:
     """Yield synthetic wafers of a held-out seed with their exact masks."""
     for index, wafer in enumerate(generate(seed, count, config)):
         yield Truth(wafer.to_wafermap(f"synth-{seed}-{index}"), wafer.masks)

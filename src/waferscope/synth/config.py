@@ -51,8 +51,8 @@ class SynthConfig:
     class_weights: Mapping[str, float] = field(default_factory=lambda: _EVEN_WEIGHTS)
     random_mixed_share: float = 0.25
     taxonomy: Taxonomy = DEFAULT_TAXONOMY
-    side_range: tuple[int, int] = (20, 64)
-    large_side_range: tuple[int, int] = (65, 128)
+    side_range: tuple[int, int] = (15, 64)
+    large_side_range: tuple[int, int] = (65, 320)
     large_share: float = 0.04
     density_quantiles: tuple[tuple[float, float], ...] = NONE_QUANTILES
     clean_density: tuple[float, float] = (0.0, 0.05)
