@@ -198,6 +198,25 @@ def branch_wide(data: Path | None) -> TrainConfig:
     )
 
 
+def branch_real(data: Path | None) -> TrainConfig:
+    """Go on with `branch_wide` on real wafers most: to be averaged with runs of `branch`."""
+    buckets = (
+        Bucket(32, 64, 0.25, 0.25, Mix(synth=0.28, real=0.58, composed=0.1, noise=0.04)),
+        Bucket(64, 32, 0.55, 0.55, Mix(synth=0.24, real=0.2, mixed=0.44, composed=0.1, noise=0.02)),
+        Bucket(96, 14, 0.1, 0.1, Mix(synth=0.5, real=0.26, composed=0.2, noise=0.04)),
+        Bucket(128, 10, 0.08, 0.08, Mix(synth=0.6, real=0.28, composed=0.1, noise=0.02)),
+        Bucket(160, 6, 0.02, 0.02, Mix(synth=0.6, real=0.3, composed=0.1)),
+    )
+    return replace(
+        branch(data),
+        name="branch_real",
+        buckets=_usable(buckets, data),
+        seed=9,
+        start_from=Path("runs/branch_wide/last.ckpt"),
+        minutes=54.0,
+    )
+
+
 def quick(data: Path | None) -> TrainConfig:
     """ResNet-18, ten minutes on two cores: for trying an idea."""
     buckets = (
@@ -338,6 +357,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "blended": blended,
     "branch": branch,
     "branch_wide": branch_wide,
+    "branch_real": branch_real,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,
