@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +220,30 @@ def test_a_gentler_file_quantises_convolutions_alone_and_says_so(
     assert max(int(np.abs(w.astype(int)).max()) for w in int8_weights(gentle)) == 127
     counts = [sum(n.op_type == "QuantizeLinear" for n in g.node) for g in (gentle, graph)]
     assert counts[0] < counts[1]
+
+
+def test_the_gentlest_file_keeps_the_decoder_in_floats_of_16_bits(
+    fp32_file: Path, wafers: list[WaferMap], tmp_path: Path
+) -> None:
+    parts = ("net.decoder.", "net.mask_head.")
+    config = QuantConfig(operators=("Conv",), halves=parts)
+    path = quantise(fp32_file, tmp_path / "gentlest.onnx", wafers[-1:], config)
+    assert read_metadata(path)["quantisation"].endswith(
+        "fp16 weights in net.decoder., net.mask_head."
+    )
+    stored = onnx.load(str(path)).graph
+    kinds = {
+        (w.name.startswith(parts), onnx.TensorProto.DataType.Name(w.data_type))
+        for w in stored.initializer
+        if w.name.startswith("net.") and len(w.dims) == 4
+    }
+    assert (True, "FLOAT16") in kinds
+    assert (True, "INT8") not in kinds
+    assert (True, "FLOAT") not in kinds
+    assert (False, "INT8") in kinds
+    plain = quantise(fp32_file, tmp_path / "plain.onnx", wafers[-1:], replace(config, halves=()))
+    whole, gentle, rough = (
+        np.concatenate([p.probs.ravel() for p in load_predictor(file, threads=1).predict(wafers)])
+        for file in (fp32_file, path, plain)
+    )
+    assert 0 < np.abs(gentle - whole).mean() < np.abs(rough - whole).mean()

@@ -14,6 +14,7 @@ from tests.ml.small import PATTERNS, draw_dies
 from waferscope.errors import ModelError
 from waferscope.ml.export import fold_batch_norms, read_metadata, write_metadata
 from waferscope.ml.model import WaferNet
+from waferscope.ml.quantise import store_halves
 from waferscope.ml.restore import conv_norm_pairs, restore_network
 
 
@@ -52,6 +53,17 @@ def test_an_int8_file_comes_back_within_its_rounding(
     folded, weight = (dict(n.named_parameters())[name] for n in (fold_batch_norms(net), back))
     step = folded.abs().amax(dim=(1, 2, 3), keepdim=True) / 63  # 7 bits, symmetric
     assert bool(((weight - folded).abs() <= 0.51 * step).all())
+
+
+def test_weights_of_16_bits_come_back_too(
+    net: WaferNet, fp32_file: Path, feed: tuple[Tensor, Tensor], tmp_path: Path
+) -> None:
+    model = onnx.load(str(fp32_file))
+    store_halves(model.graph, ("net.decoder.",))
+    onnx.save(model, str(tmp_path / "halves.onnx"))
+    back = restore_network(tmp_path / "halves.onnx", [feed])
+    off = (probabilities(back, feed) - probabilities(net, feed)).abs()
+    assert 0 < off.max().item() < 0.01
 
 
 def test_in_training_mode_it_sees_what_it_saw(fp32_file: Path, feed: tuple[Tensor, Tensor]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import onnx
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -37,17 +38,23 @@ MOVES: Final = ("Transpose", "Gather")
 
 @dataclass(frozen=True, slots=True)
 class QuantConfig:
-    """How a model is quantised: which operators, and whether weights keep 7 bits."""
+    """How a model is quantised: which operators, and whether weights keep 7 bits.
+
+    ``halves`` are parts of the network, by the beginning of their weights' names, that stay in
+    floats and whose weights are stored in 16 bits.
+    """
 
     operators: tuple[str, ...] = QUANTISED
     reduce_range: bool = True
+    halves: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """What the file says of itself."""
         kinds = [name for name in self.operators if name not in MOVES]
         bits = 7 if self.reduce_range else 8
-        return f"int8 QDQ per channel ({', '.join(kinds)}), {bits}-bit weights"
+        halves = f", fp16 weights in {', '.join(self.halves)}" if self.halves else ""
+        return f"int8 QDQ per channel ({', '.join(kinds)}), {bits}-bit weights{halves}"
 
 
 class WaferFeeds(CalibrationDataReader):  # type: ignore[misc]
@@ -86,6 +93,7 @@ def quantise(
     facts: Mapping[str, Any] = read_metadata(source)
     model = onnx.load(str(target))
     pool_before_rounding(model.graph)
+    store_halves(model.graph, config.halves)
     write_metadata(model, {**facts, "quantisation": config.label})
     onnx.save(model, str(target))
     return target
@@ -146,7 +154,7 @@ def _quantizer(model: onnx.ModelProto, ranges: TensorsData, config: QuantConfig)
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=float_nodes(model.graph),
+        nodes_to_exclude=float_nodes(model.graph) + nodes_of(model.graph, config.halves),
         op_types_to_quantize=list(config.operators),
         extra_options={},
     )
@@ -163,6 +171,26 @@ def pool_before_rounding(graph: onnx.GraphProto) -> None:
         dequantised = makers.get(node.input[0]) if node.op_type == "MaxPool" else None
         if dequantised is not None and dequantised.op_type == "DequantizeLinear":
             node.input[0] = makers[dequantised.input[0]].input[0]
+
+
+def nodes_of(graph: onnx.GraphProto, parts: tuple[str, ...]) -> list[str]:
+    """Return the nodes that read a weight of these parts of the network."""
+    return [n.name for n in graph.node if any(name.startswith(parts) for name in n.input)]
+
+
+def store_halves(graph: onnx.GraphProto, parts: tuple[str, ...]) -> None:
+    """Store the float weights of these parts in 16 bits; a session widens them when it opens."""
+    widened = []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT or not weight.name.startswith(parts):
+            continue
+        name, half = weight.name, f"{weight.name}_half"
+        values = numpy_helper.to_array(weight).astype(np.float16)
+        weight.CopyFrom(numpy_helper.from_array(values, half))
+        widened.append(helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*widened, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def float_nodes(graph: onnx.GraphProto) -> list[str]:

@@ -34,7 +34,11 @@ MOST_LOST: Final = 0.003
 """Mean die IoU that int8 may cost."""
 LEAST_AGREEMENT: Final = 0.999
 """Least IoU of the masks of a network and those of the file exported from it."""
-LADDER: Final = (QuantConfig(), QuantConfig(operators=("Conv",)))
+LADDER: Final = (
+    QuantConfig(),
+    QuantConfig(operators=("Conv",)),
+    QuantConfig(operators=("Conv",), halves=("net.decoder.", "net.mask_head.")),
+)
 """Ways to quantise, the fastest first."""
 LOSS_WAFERS: Final = 400
 RANGE_WAFERS: Final = 192

@@ -70,6 +70,8 @@ def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Floats]]:
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in values:
             values[node.output[0]] = _dequantised(*(values[name] for name in node.input))
+        elif node.op_type == "Cast" and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]]
     for node in graph.node:
         if node.op_type not in _LAYERS or not node.input[1].startswith(PREFIX):
             continue
