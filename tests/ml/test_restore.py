@@ -66,6 +66,22 @@ def test_weights_of_16_bits_come_back_too(
     assert 0 < off.max().item() < 0.01
 
 
+def test_norms_take_the_mean_of_batches_of_any_canvas(
+    net: WaferNet, fp32_file: Path, feed: tuple[Tensor, Tensor]
+) -> None:
+    small = feed[0][:3, 16:48, 16:48], feed[1][:3, 16:48, 16:48]
+    alone = [restore_network(fp32_file, [batch]) for batch in (feed, small)]
+    back = restore_network(fp32_file, iter([feed, small]))
+    for batch in (feed, small):
+        assert torch.allclose(probabilities(back, batch), probabilities(net, batch), atol=1e-4)
+    _, norm = next(iter(conv_norm_pairs(back)))
+    others = [next(iter(conv_norm_pairs(one)))[1] for one in alone]
+    for name in ("running_mean", "running_var"):
+        one, other = (getattr(n, name) for n in others)
+        assert not torch.allclose(one, other, rtol=0.01)
+        assert torch.allclose(getattr(norm, name), (one + other) / 2, rtol=1e-4)
+
+
 def test_in_training_mode_it_sees_what_it_saw(fp32_file: Path, feed: tuple[Tensor, Tensor]) -> None:
     back = restore_network(fp32_file, [feed])
     calm = probabilities(back, feed)

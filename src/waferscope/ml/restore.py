@@ -34,7 +34,8 @@ Feed = tuple[Tensor, Tensor]  # dies uint8 [B, H, W], fold float32 [B, H, W]
 def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
     """Return the network of a model file, in evaluation mode.
 
-    ``feeds`` are batches of typical wafers on which each batch norm takes its statistics: with
+    ``feeds`` are batches of typical wafers, of all canvases, on which each batch norm takes its
+    statistics (from one small batch, channels come back scaled by up to 2): with
     ``gamma = sqrt(variance + eps)`` and ``beta = mean + bias`` it passes its input on unchanged,
     but sees well-scaled numbers once training goes on. Raises ModelError for a file without a
     network of this package, and when ``feeds`` is empty.
@@ -48,10 +49,8 @@ def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
         raise ModelError(
             f"Expected the network of a WaferScope model in {path}, got {error!r}. {_CURE}"
         ) from error
-    batches = list(feeds)
-    if not batches:
+    if not _renew_norms(net.eval(), biases, feeds):
         raise ModelError(f"Expected typical wafers to restore {path} with, got none. Give some.")
-    _renew_norms(net.eval(), biases, batches)
     return net
 
 
@@ -122,19 +121,33 @@ def _next(name: str) -> str:
 
 
 @torch.no_grad()
-def _renew_norms(net: WaferNet, biases: Mapping[nn.Conv2d, Tensor], feeds: list[Feed]) -> None:
-    """Set each batch norm, in the order of the graph, from what its convolution gives it."""
+def _renew_norms(net: WaferNet, biases: Mapping[nn.Conv2d, Tensor], feeds: Iterable[Feed]) -> bool:
+    """Set each batch norm from what its convolution gives it; return whether there was a feed.
+
+    A batch counts as much as another, whatever its canvas.
+    """
     norms = dict(conv_norm_pairs(net))
+    seen: dict[nn.Conv2d, list[Tensor]] = {conv: [] for conv in norms}
+    for conv, norm in norms.items():
+        _pass_on(norm, torch.zeros_like(biases[conv]), torch.ones_like(biases[conv]), biases[conv])
 
-    def renew(conv: nn.Conv2d, _: object, out: Tensor) -> None:
-        norm = norms[conv]
-        variance, mean = torch.var_mean(out, dim=(0, 2, 3), correction=0)
-        norm.running_mean, norm.running_var = mean, variance
-        norm.weight.copy_(torch.sqrt(variance + norm.eps))
-        norm.bias.copy_(mean + biases[conv])
+    def measure(conv: nn.Conv2d, _: object, out: Tensor) -> None:
+        seen[conv].append(torch.stack(torch.var_mean(out, dim=(0, 2, 3), correction=0)))
 
-    hooks = [conv.register_forward_hook(renew) for conv in norms]
-    dies, fold = (torch.cat(parts) for parts in zip(*feeds, strict=True))
-    net(dies, fold)
+    hooks = [conv.register_forward_hook(measure) for conv in norms]
+    for dies, fold in feeds:
+        net(dies, fold)
     for hook in hooks:
         hook.remove()
+    for conv, found in seen.items():
+        if found:
+            variance, mean = torch.stack(found).mean(dim=0)
+            _pass_on(norms[conv], mean, variance, biases[conv])
+    return all(seen.values())
+
+
+def _pass_on(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, bias: Tensor) -> None:
+    """Let a norm with these statistics add a bias and nothing else."""
+    norm.running_mean, norm.running_var = mean, variance
+    norm.weight.copy_(torch.sqrt(variance + norm.eps))
+    norm.bias.copy_(mean + bias)

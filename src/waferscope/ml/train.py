@@ -35,6 +35,7 @@ LAST: Final = "last.ckpt"
 AVERAGED: Final = "ema.module."
 """What the names of the averaged weights begin with in a checkpoint."""
 RESTORE_SEED: Final = 9_000_002
+RESTORE_BATCHES: Final = 24
 MODEL_SUFFIX: Final = ".onnx"
 
 
@@ -115,8 +116,9 @@ def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
         raise ConfigError("Expected a checkpoint or model file to start from, got none.")
     if path.suffix != MODEL_SUFFIX:
         return load_network(path)[0]
-    batch = BatchPlan(replace(config, seed=RESTORE_SEED), corpus, 0, 1)[0]
-    return restore_network(path, [(batch.dies, batch.fold)])
+    plan = BatchPlan(replace(config, seed=RESTORE_SEED), corpus, 0, RESTORE_BATCHES)
+    batches = (plan[n] for n in range(RESTORE_BATCHES))
+    return restore_network(path, ((batch.dies, batch.fold) for batch in batches))
 
 
 def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.Trainer:
@@ -157,17 +159,26 @@ def load_network(checkpoint: Path) -> tuple[WaferNet, dict[str, Any]]:
     """
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise _no_checkpoint(checkpoint, error.strerror or "it cannot be read") from error
+    except (RuntimeError, *NOT_TENSORS) as error:
+        raise _no_checkpoint(checkpoint, "damaged, or a file of another kind") from error
+    try:
         about: dict[str, Any] = saved[ABOUT]
         net = WaferNet(ModelConfig(**about["model"]))
         weights = saved["state_dict"].items()
         mean = {k.removeprefix(AVERAGED): v for k, v in weights if k.startswith(AVERAGED)}
         net.load_state_dict(mean)
-    except (OSError, KeyError, RuntimeError, TypeError, *NOT_TENSORS) as error:
-        raise ModelError(
-            f"Expected a checkpoint written by `waferscope train`, got {checkpoint} ({error}). "
-            "Point at the last.ckpt of a run."
-        ) from error
+    except (KeyError, RuntimeError, TypeError, *NOT_TENSORS) as error:
+        raise _no_checkpoint(checkpoint, "its tensors are not those of the network") from error
     return net.eval(), about
+
+
+def _no_checkpoint(path: Path, reason: str) -> ModelError:
+    return ModelError(
+        f"Expected a checkpoint written by `waferscope train`, got {path} ({reason}). "
+        "Point at the last.ckpt of a run."
+    )
 
 
 def current_commit() -> str:
