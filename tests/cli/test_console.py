@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 
 import pytest
@@ -58,3 +59,14 @@ def test_progress_is_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -
 def test_progress_is_one_plain_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     console.say_progress("asking a\x1b[2Jb")
     assert capsys.readouterr() == ("", "asking a?[2Jb\n")
+
+
+def test_asides_are_plain_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_aside("a/" * 200 + "\x1b")
+    assert capsys.readouterr() == ("", "a/" * 200 + "?\n")
+
+
+def test_signs_are_those_that_the_encoding_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    for encoding, signs in (("utf-8", "–⚠"), ("cp1252", "–!"), ("ascii", "-!")):
+        monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+        assert console.sign("–", "-") + console.sign("⚠", "!") == signs

@@ -75,7 +75,7 @@ def test_pictures_go_into_a_folder(run: Run, lot: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(run: Run, lot: Path, tmp_path: Path) -> None:
     assert "twice" in run("convert", lot, lot).err
     assert run("convert", lot, tmp_path / "a.doc").code == 1
-    assert run("convert", lot, tmp_path / "a.npz", "--from", "doc").code == 1
+    assert run("convert", lot, tmp_path / "a.npz", "--from", "doc").code == 2
     assert run("convert", lot, tmp_path / "a.npz", "--map", "nothing").code == 1
     bad = tmp_path / "bad.stdf"
     bad.write_bytes(b"nonsense")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,7 @@ def test_bad_files_are_counted_and_the_rest_read(tmp_path: Path, write_npz: Writ
     files = WaferFiles([good[0], tmp_path / "b.bad", good[1]])
     assert files.expected is None
     assert [wafer.wafer_id for wafer in files] == ["clean-0", "edge-1"] * 2
-    assert files.skipped == [tmp_path / "b.bad"]
+    assert files.skipped == [str(tmp_path / "b.bad")]
     assert files.expected == 4
 
 
@@ -77,3 +79,66 @@ def test_the_limit_counts_wafers_and_leaves_later_files_unread(
     assert len(list(files)) == 3
     assert files.expected == 3
     assert files.skipped == []
+
+
+@pytest.fixture
+def lot(tmp_path: Path, write_npz: WriteNpz) -> Path:
+    """Return a folder of good and bad files; beside it lies a zip of the same files."""
+    folder = tmp_path / "lot"
+    folder.mkdir()
+    write_npz(folder / "a.npz", "clean")
+    (folder / "b.stdf").write_bytes(bytes([2, 0, 0, 10, 2, 4]))
+    good = write_npz(folder / "c.npz", "edge", "clean").read_bytes()
+    (folder / "d.npz.gz").write_bytes(gzip.compress(good)[:10])
+    (folder / "e.txt").write_text("read me, please")
+    write_npz(folder / "f.npz", "particle")
+    with zipfile.ZipFile(tmp_path / "lot.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    return folder
+
+
+def names(files: WaferFiles) -> list[str]:
+    return [wafer.wafer_id for wafer in files]
+
+
+def test_a_zip_gives_what_the_folder_gives(lot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = lot.with_suffix(".zip")
+    loose, files = WaferFiles(find_files([str(lot)])), WaferFiles([packed])
+    assert names(loose) == names(files) == ["clean-0", "edge-0", "clean-1", "particle-0"]
+    assert loose.skipped == [str(lot / name) for name in ("b.stdf", "d.npz.gz", "e.txt")]
+    assert files.skipped == [f"{packed}:{name}" for name in ("b.stdf", "d.npz", "e.txt")]
+    assert loose.count == files.count == 6
+    assert (files.known, files.expected) == (4, 4)
+    warned = capsys.readouterr().err
+    assert all(warned.count(f"warning: skipped {name}: ") == 1 for name in files.skipped)
+
+
+def test_a_zip_with_a_bad_file_stops_a_strict_run(lot: Path) -> None:
+    with pytest.raises(FormatError, match=r"b\.stdf"):
+        list(WaferFiles([lot.with_suffix(".zip")], strict=True))
+
+
+def test_the_limit_leaves_later_members_unread(lot: Path) -> None:
+    files = WaferFiles([lot.with_suffix(".zip")], limit=2)
+    assert names(files) == ["clean-0", "edge-0"]
+    assert len(files.skipped) == 1
+
+
+def test_a_zip_that_breaks_off_gives_what_was_read(tmp_path: Path, lot: Path) -> None:
+    path = tmp_path / "nested.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(lot / "a.npz", "a.npz")
+        archive.writestr("b.zip", lot.with_suffix(".zip").read_bytes()[:200])
+        archive.write(lot / "c.npz", "c.npz")
+    files = WaferFiles([path])
+    assert names(files) == ["clean-0"]
+    assert files.skipped == [f"the rest of {path}"]
+
+
+def test_files_without_wafers_are_skipped(tmp_path: Path) -> None:
+    zipfile.ZipFile(tmp_path / "none:1.zip", "w").close()
+    files = WaferFiles([tmp_path / "none:1.zip"])
+    assert names(files) == []
+    assert files.skipped == [str(tmp_path / "none:1.zip")]
+    assert files.count == 1

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, WriteNpz
+from tests.hand_made import disc
+from waferscope.cli import main
 from waferscope.cli.outputs import FORMATS
-from waferscope.io import read
+from waferscope.domain.wafermap import WaferMap
+from waferscope.io import read, write
 
 pytestmark = pytest.mark.usefixtures("use_tiny_model")
 
@@ -132,6 +135,52 @@ def test_a_bad_file_is_skipped_with_code_3(run: Run, lot_file: Path, tmp_path: P
     assert "1 of 2 files were skipped" in " ".join(done.err.split())
     assert done.last_line == str(tmp_path / "out" / "report.html")
     assert len(table(tmp_path / "out")) == 3
+
+
+def test_a_bad_file_in_a_zip_is_skipped_with_code_3(
+    run: Run, lot_file: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "lot.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("broken.npz", lot_file.read_bytes()[:200])
+        archive.writestr("readme.txt", "read me, please")
+        archive.write(lot_file, "good.npz")
+    done = run("predict", packed, "-o", tmp_path / "out", "-f", "csv")
+    assert done.code == 3
+    assert f"skipped {packed}:broken.npz: " in done.err
+    assert f"skipped {packed}:readme.txt: " in done.err
+    assert "2 of 3 files were skipped" in done.err
+    assert [row["wafer_id"] for row in table(tmp_path / "out")] == [*WAFERS]
+
+
+def test_notes_are_said_on_stderr(run: Run, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.stdf"
+    write(WaferMap(disc(9), wafer_id="W1"), whole)
+    cut = tmp_path / "cut.stdf"
+    cut.write_bytes(whole.read_bytes()[:-60])
+    done = run("predict", cut, "-o", tmp_path / "out", "-f", "csv")
+    assert done.code == 0
+    assert "note: read to the last whole record (" in done.err
+    assert "note:" not in done.out
+    assert "note:" not in run("predict", whole, "-o", tmp_path / "out", "-f", "csv").err
+
+
+def test_conflicts_are_marked(
+    run: Run, tmp_path: Path, write_npz: WriteNpz, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A threshold of 0 marks every failing die, whatever the labels say."""
+    path = write_npz(tmp_path / "lot.npz", "edge", "clean", "edge")
+    told = ("predict", path, "-o", tmp_path / "out", "--threshold", 0.0)
+    done = run(*told)
+    assert [bool(row["conflicts"]) for row in table(tmp_path / "out")] == [True, False, True]
+    assert "edge-0 ⚠" in done.out
+    assert "clean-1 ⚠" not in done.out
+    assert "2 wafers: masks and labels disagree (⚠), see the report" in done.out
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(sink := io.BytesIO(), encoding="ascii"))
+    assert main([str(word) for word in (*told, "-f", "csv", "--limit", 2)]) == 0
+    plain = sink.getvalue().decode("ascii")
+    assert "edge-0 !" in plain
+    assert "1 wafer: masks and labels disagree (!)\n" in plain
 
 
 def test_strict_stops_and_leaves_no_half_results(run: Run, lot_file: Path, tmp_path: Path) -> None:

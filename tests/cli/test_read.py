@@ -84,6 +84,14 @@ def test_columns_and_passing_bins_can_be_named(run: Run, tmp_path: Path) -> None
     assert run("read", table, "--retests", "best").code == 2
 
 
+def test_an_unknown_format_is_said_once(run: Run, lot_file: Path) -> None:
+    done = run("read", lot_file, lot_file.parent, "--from", "foo")
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.count("got 'foo'") == 1
+    assert "Expected one of the formats stdf, " in done.err
+
+
 def test_guesses_are_shown(run: Run, tmp_path: Path) -> None:
     table = tmp_path / "dies.csv"
     table.write_text("x;y;bin\n1;1;1\n2;1;9\n")

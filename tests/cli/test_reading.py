@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import typer
 
-from waferscope.cli.reading import ROLES, Notes, Retest, options_of, parse_map, parse_numbers
+from waferscope.cli.reading import (
+    ROLES,
+    Notes,
+    Retest,
+    known_format,
+    options_of,
+    parse_map,
+    parse_numbers,
+)
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import InputError
 from waferscope.io.formats import ReadOptions
@@ -43,4 +52,15 @@ def test_notes_are_printed_once_with_their_count(capsys: pytest.CaptureFixture[s
     notes.print()
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["note: guessed (23 wafers)", "note: own 0"]
-    assert lines[-1] == "and 4 more notes: see --json"
+    assert lines[-1] == "and 4 more notes: see waferscope read --json"
+    said: list[str] = []
+    notes.print(said.append)
+    assert said == lines
+    assert capsys.readouterr().out == ""
+
+
+def test_a_format_is_one_that_can_be_read() -> None:
+    assert known_format(None) is None
+    assert known_format("stdf") == "stdf"
+    with pytest.raises(typer.BadParameter, match=r"Expected one of the formats stdf, .*got 'foo'"):
+        known_format("foo")

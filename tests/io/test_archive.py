@@ -190,3 +190,12 @@ def test_what_is_neither_path_nor_bytes() -> None:
 
 def test_bytes_of_other_types() -> None:
     assert unpack(bytearray(b"ab"))[0][1] == unpack(memoryview(b"ab"))[0][1] == b"ab"  # type: ignore[arg-type]
+
+
+def test_a_damaged_member_leaves_the_others() -> None:
+    data = zipped({"a": b"1", "b.gz": gzip.compress(b"2" * 99)[:10], "c": b"3"})
+    a, b, c = ((blob, blob.head) for blob in open_blobs(data, lambda head: False))
+    assert (a[1], b[1], c[1]) == (b"1", b"", b"3")
+    assert [blob.lost for blob, _ in (a, b, c)] == [False, True, False]
+    with pytest.raises(FormatError, match="b damaged"):
+        b[0].check_found()

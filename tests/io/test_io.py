@@ -111,6 +111,17 @@ def test_the_parts_of_an_archive_fail_one_by_one() -> None:
         read(sink.getvalue())
 
 
+def test_a_part_that_cannot_be_unpacked_leaves_the_others() -> None:
+    data = archive(a=STDF, b=gzip.compress(CSV)[:10], c=CSV)
+    for format, kinds in ((None, ["stdf", "", "csv"]), ("stdf", ["stdf"] * 3)):
+        parts = list(read_parts(data, format, ReadOptions()))
+        assert [part.format for part in parts] == kinds
+        assert [part.damaged for part in parts] == [False, True, False]
+        assert "Expected a sound archive, got <bytes>:b damaged" in str(parts[1].error)
+    with pytest.raises(FormatError, match="<bytes>:b damaged"):
+        read(data)
+
+
 def test_parts_of_a_refused_format_are_not_read() -> None:
     (part,) = read_parts(STDF, None, ReadOptions(), refused={"stdf"})
     assert part.error is not None
@@ -133,6 +144,8 @@ def test_unknown_content(data: bytes) -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(FormatError, match="got 'docx'"):
         read(STDF, "docx")
+    with pytest.raises(FormatError, match="got 'docx'"):
+        list(read_parts(STDF, "docx", ReadOptions()))
 
 
 def test_a_named_format_overrides_the_content() -> None:

@@ -89,6 +89,31 @@ def test_damaged_or_far_too_large(data: bytes) -> None:
         read(data, "png")
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(99), r"damaged \(its header makes no sense\)"),
+        (png(4, 4, b"\0"), r"damaged \(the pixels of page 1 cannot be decoded\)"),
+        (png(30_000, 30_000, b""), "at most 8,388,608 pixels, got <bytes> of far more"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_our_own(data: bytes, words: str) -> None:
+    with pytest.raises(FormatError, match=words):
+        read(data)
+
+
+def test_a_damaged_page_is_named() -> None:
+    pages = [Image.fromarray(draw(disc(20, 20))) for _ in range(2)]
+    data = bytearray(file_of(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    (second,) = struct.unpack_from("<I", data, first + 2 + 12 * count)
+    with pytest.raises(
+        FormatError, match=r"damaged \((the pixels of page 2 cannot|page 2 makes no sense)"
+    ):
+        decode(bytes(data[: second + 4]))
+
+
 def test_a_bomb_of_pixels_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
     with pytest.raises(FormatError, match="at most 8,388,608 pixels"):

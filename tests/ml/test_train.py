@@ -229,9 +229,15 @@ def test_foreign_files_are_no_checkpoints(tmp_path: Path) -> None:
     state = {f"ema.module.{k}": v for k, v in WaferNet(TINY).state_dict().items()}
     torch.save({ABOUT: about, "state_dict": dict(list(state.items())[1:])}, tmp_path / "part")
     torch.save({ABOUT: {"model": {"layers": 3}}, "state_dict": state}, tmp_path / "config")
-    for name in ("missing", "text", "empty", "object", "other", "tensor", "part", "config"):
-        with pytest.raises(ModelError, match="Expected a checkpoint"):
+    for name, reason in (
+        ("missing", "No such file or directory"),
+        *((name, "damaged, or a file of another kind") for name in ("text", "empty", "object")),
+        *((name, "its tensors are not those") for name in ("other", "tensor", "part", "config")),
+    ):
+        with pytest.raises(ModelError, match=rf"Expected a checkpoint .*{name} \({reason}") as told:
             load_network(tmp_path / name)
+        assert told.value.__cause__ is not None
+        assert "weights_only" not in str(told.value)
 
 
 def test_a_run_killed_in_its_first_round_goes_on_after_a_commit(

@@ -92,6 +92,20 @@ def print_line(text: str) -> None:
     sys.stdout.write(clean(text) + "\n")
 
 
+def print_aside(text: str) -> None:
+    """Print one line of plain text on stderr, never wrapped."""
+    sys.stderr.write(clean(text) + "\n")
+
+
+def sign(wanted: str, plain: str) -> str:
+    """Return a sign, or its stand-in where the encoding of stdout lacks it."""
+    try:
+        wanted.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return plain
+    return wanted
+
+
 def progress() -> Progress:
     """Return a progress bar on stderr with count, rate and time left; silent off a terminal."""
     from rich.progress import (

@@ -18,6 +18,7 @@ from waferscope.cli.reading import (
     DefectSizeOption,
     FromOption,
     MapOption,
+    Notes,
     PassBinsOption,
     Retest,
     RetestsOption,
@@ -87,7 +88,8 @@ def predict(
     and maps for a prober or an inker (e142, g85, sinf). A KLARF file comes back whole (klarf),
     with class and cluster of each defect in it.
 
-    What cannot be read or written is reported and skipped, and the exit code is 3 at the end.
+    What cannot be read or written is reported and skipped, in a zip as in a folder, and the exit
+    code is 3 at the end. Notes say what was guessed, dropped or found damaged in the rest.
     The last line printed is the path of the report, or of the folder without one.
 
     Example: waferscope predict lots/*.stdf.gz --output results --format csv,html,coco
@@ -105,12 +107,13 @@ def predict(
         shown = _run(predictor.predict_stream(wafers, threshold=threshold), wafers, outputs)
         if not shown.wafers:
             raise InputError(
-                f"Expected at least one wafer in {len(wafers.files)} files, got none. "
+                f"Expected at least one wafer in {wafers.count} files, got none. "
                 "Look at them with waferscope read."
             )
-    _print_rows(shown)
+    _print_rows(shown, outputs.report is not None)
+    shown.notes.print(console.print_aside)
     if wafers.skipped:
-        console.say_warning(f"{len(wafers.skipped)} of {len(wafers.files)} files were skipped.")
+        console.say_warning(f"{len(wafers.skipped)} of {wafers.count} files were skipped.")
     console.print_line(str(outputs.report or output))
     if wafers.skipped or outputs.refused:
         raise typer.Exit(EXIT_SKIPPED)
@@ -118,10 +121,12 @@ def predict(
 
 @dataclass
 class _Shown:
-    """The first rows, and how many wafers there were in all."""
+    """The first rows, and of all wafers how many there were, the conflicts and the notes."""
 
     wafers: int = 0
+    conflicted: int = 0
     rows: list[WaferRow] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
 
 
 def _run(predictions: Iterator[Prediction], wafers: WaferFiles, outputs: Results) -> _Shown:
@@ -131,24 +136,32 @@ def _run(predictions: Iterator[Prediction], wafers: WaferFiles, outputs: Results
         for prediction in predictions:
             row = outputs.add(prediction)
             shown.wafers += 1
+            shown.conflicted += bool(row.conflicts)
+            shown.notes.add(prediction.wafer)
             if len(shown.rows) < ROWS_SHOWN:
                 shown.rows.append(row)
             bar.update(task, advance=1, total=wafers.expected)
     return shown
 
 
-def _print_rows(shown: _Shown) -> None:
+def _print_rows(shown: _Shown, reported: bool) -> None:
+    dash, mark = console.sign("–", "-"), console.sign("⚠", "!")
     rows = [
         (
-            row.wafer_id or "unnamed",
-            f"{row.wafer_yield:.1%}" if row.die_count else "–",
+            (row.wafer_id or "unnamed") + (f" {mark}" if row.conflicts else ""),
+            f"{row.wafer_yield:.1%}" if row.die_count else dash,
             ", ".join(name for name, _ in row.labels) or "none",
-            ", ".join(f"{name} {dies:,}" for name, dies in row.present) or "–",
+            ", ".join(f"{name} {dies:,}" for name, dies in row.present) or dash,
             f"{row.severity:.0f} {row.severity_level}",
         )
         for row in shown.rows
     ]
-    more = shown.wafers - len(rows)
+    more, conflicted = shown.wafers - len(rows), shown.conflicted
+    footer = [f"and {more:,} more"] if more > 0 else []
+    if conflicted:
+        which = "1 wafer" if conflicted == 1 else f"{conflicted:,} wafers"
+        where = ", see the report" if reported else ""
+        footer.append(f"{which}: masks and labels disagree ({mark}){where}")
     console.print_table(
         [
             ("wafer", "left"),
@@ -158,5 +171,5 @@ def _print_rows(shown: _Shown) -> None:
             ("severity", "right"),
         ],
         rows,
-        f"and {more:,} more" if more > 0 else "",
+        "\n".join(footer),
     )

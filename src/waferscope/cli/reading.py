@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -28,9 +28,27 @@ class Retest(StrEnum):
     worst = "worst"
 
 
+def known_format(name: str | None) -> str | None:
+    """Return the name of a format that can be read, or None; another one is a usage error."""
+    if name is None:
+        return None
+    from waferscope.io import READERS
+
+    if name not in READERS:
+        raise typer.BadParameter(
+            f"Expected one of the formats {', '.join(READERS)}, got {name!r}. "
+            "Leave it out to let the content tell."
+        )
+    return name
+
+
 FromOption = Annotated[
     str | None,
-    typer.Option("--from", help="Format of the files; their content tells if left out."),
+    typer.Option(
+        "--from",
+        help="Format of the files; their content tells if left out.",
+        callback=known_format,
+    ),
 ]
 MapOption = Annotated[
     list[str] | None,
@@ -117,9 +135,10 @@ class Notes:
         for note in wafer.notes:
             self._counts[note] = self._counts.get(note, 0) + 1
 
-    def print(self) -> None:
+    def print(self, say: Callable[[str], None] = console.print_line) -> None:
         """Print the notes, the first ones in full and the rest as a number."""
         for note, times in list(self._counts.items())[:NOTES_SHOWN]:
-            console.print_line(f"note: {note}" + (f" ({times:,} wafers)" if times > 1 else ""))
+            say(f"note: {note}" + (f" ({times:,} wafers)" if times > 1 else ""))
         if len(self._counts) > NOTES_SHOWN:
-            console.print_line(f"and {len(self._counts) - NOTES_SHOWN:,} more notes: see --json")
+            more = len(self._counts) - NOTES_SHOWN
+            say(f"and {more:,} more notes: see waferscope read --json")

@@ -201,18 +201,13 @@ def read(
     content tells. What was guessed, dropped or found damaged is in each wafer's notes. Raises
     FormatError for anything that cannot be read.
     """
-    if format is not None and format not in READERS:
-        raise FormatError(
-            f"Expected one of the formats {', '.join(READERS)}, got {format!r}. "
-            "Leave the format out to let the content tell."
-        )
     options = ReadOptions(columns=columns or {}, **choices)
     wafers: list[WaferMap] = []
     unknown: list[FilePart] = []
     part: FilePart | None = None
     try:
         for part in read_parts(source, format, options):
-            if part.error is not None and part.format:
+            if part.error is not None and (part.format or part.damaged):
                 raise part.error
             wafers += part.wafers
             unknown += [part] if part.error is not None else []
@@ -242,9 +237,14 @@ def read_parts(
     """Yield each file in a source by itself, with its wafers or with why it has none.
 
     A plain file is one part, an archive has one for each member. Files of formats in ``refused``
-    are not read. Raises FormatError when the source, or an archive in it, cannot be opened at all
-    or grows past the limits.
+    are not read. Raises FormatError for a ``format`` that is none, and when the source, or an
+    archive in it, cannot be opened at all or grows past the limits.
     """
+    if format is not None and format not in READERS:
+        raise FormatError(
+            f"Expected one of the formats {', '.join(READERS)}, got {format!r}. "
+            "Leave the format out to let the content tell."
+        )
     for blob in open_blobs(source, lambda head: sniff(head) is not None, limits):
         name = format or sniff(blob.head) or ("csv" if options.columns else "")
         yield _read_part(blob, name, options, refused)
@@ -253,6 +253,7 @@ def read_parts(
 def _read_part(blob: Blob, name: str, options: ReadOptions, refused: Collection[str]) -> FilePart:
     """Return a part with its wafers or with its error, which no name here keeps (see `read`)."""
     try:
+        blob.check_found()
         if not name:
             raise _unknown(blob)
         if name in refused:
@@ -262,7 +263,7 @@ def _read_part(blob: Blob, name: str, options: ReadOptions, refused: Collection[
             )
         return FilePart(blob.name, name, _read_blob(blob, READERS[name], options), None)
     except FormatError as failure:
-        return FilePart(blob.name, name, [], failure)
+        return FilePart(blob.name, name, [], failure, blob.lost)
 
 
 def _read_blob(blob: Blob, reader: Reader, options: ReadOptions) -> list[WaferMap]:

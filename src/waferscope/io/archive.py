@@ -93,6 +93,16 @@ class Blob:
         """How the packing was damaged, as far as it has been read; "" for a sound one."""
         return self._pipe.damage
 
+    @property
+    def lost(self) -> bool:
+        """Whether the packing is so damaged that nothing of the file comes out."""
+        return not self.head and bool(self.cut_short)
+
+    def check_found(self) -> None:
+        """Raise FormatError when nothing of the file comes out of its packing."""
+        if self.lost:
+            raise _damaged(self.name, self.cut_short)
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in order, about a megabyte at a time, ending early at damage."""
         while chunk := self.stream.read(CHUNK_BYTES):
@@ -134,7 +144,8 @@ def open_blobs(
     """Yield what a path or bytes hold, unpacked; read each blob before asking for the next.
 
     A head that ``is_known`` claims is not unpacked further (an .npz is a zip, and a format too).
-    Raises FormatError for what cannot be opened, is damaged, or grows past the limits.
+    A member that is damaged says so itself, and the next ones come. Raises FormatError for what
+    cannot be opened or grows past the limits.
     """
     stream, name = _open(source)
     with stream:
@@ -282,7 +293,7 @@ def _single(blob: Blob, packing: Packing, budget: _Budget) -> Iterator[Blob]:
     else:
         reader = gzip.GzipFile(fileobj=source) if packing == "gz" else bz2.BZ2File(source)
     name = blob.name.removesuffix(f".{packing}")
-    yield _member(Blob(name, blob.sha256, reader, blob.limits, budget))
+    yield Blob(name, blob.sha256, reader, blob.limits, budget)
 
 
 def _members(blob: Blob, budget: _Budget) -> Iterator[Blob]:
@@ -300,7 +311,7 @@ def _members(blob: Blob, budget: _Budget) -> Iterator[Blob]:
                     )
                 name = f"{blob.name}:{_plain_name(info.filename)}"
                 with archive.open(info) as member:
-                    yield _member(Blob(name, blob.sha256, member, blob.limits, budget))
+                    yield Blob(name, blob.sha256, member, blob.limits, budget)
     # ValueError: a directory that points before the file's start, or a name in no known encoding.
     except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
         raise _damaged(blob.name, str(error)) from error
@@ -333,12 +344,6 @@ def _plain_name(name: str) -> str:
     """Return a member's own name without its folders or anything that is not printable."""
     last = PurePosixPath(name.replace("\\", "/")).name
     return "".join(c for c in last if c.isprintable())[:255]
-
-
-def _member(blob: Blob) -> Blob:
-    if not blob.head and blob.cut_short:
-        raise _damaged(blob.name, blob.cut_short)
-    return blob
 
 
 def _damaged(name: str, reason: str) -> FormatError:

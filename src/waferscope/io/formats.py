@@ -73,13 +73,14 @@ class Reader:
 class FilePart:
     """One file, alone or out of an archive: its format ("": none known) and its wafers.
 
-    ``error`` says why there are no wafers.
+    ``error`` says why there are no wafers, ``damaged`` that nothing of it could be unpacked.
     """
 
     name: str
     format: str
     wafers: list[WaferMap]
     error: FormatError | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

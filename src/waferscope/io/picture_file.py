@@ -108,8 +108,10 @@ def decode_pages(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=("PNG", "TIFF"))
-    except (*_DAMAGE, Image.DecompressionBombError) as error:
-        raise _damaged(blob.name, error) from error
+    except Image.DecompressionBombError as error:
+        raise _refused(blob.name, "far more", f"at most {MOST_PIXELS:,} pixels") from error
+    except _DAMAGE as error:
+        raise _damaged(blob.name, "its header makes no sense") from error
     while True:
         width, height = image.size
         spent += width * height
@@ -123,7 +125,9 @@ def decode_pages(
                 text = _texts(image)
                 page = _pixels(image, indexed or KEY in text), text
         except (*_DAMAGE, Image.DecompressionBombError) as error:
-            raise _damaged(blob.name, error) from error
+            raise _damaged(
+                blob.name, f"the pixels of page {number + 1} cannot be decoded"
+            ) from error
         yield page
         number += 1
         if image.format != "TIFF":
@@ -135,7 +139,7 @@ def decode_pages(
         except EOFError:
             return
         except _DAMAGE as error:
-            raise _damaged(blob.name, error) from error
+            raise _damaged(blob.name, f"page {number + 1} makes no sense") from error
 
 
 def _pixels(image: Any, indexed: bool) -> npt.NDArray[Any]:
@@ -295,8 +299,7 @@ def _refused(name: str, got: str, expected: str) -> FormatError:
     )
 
 
-def _damaged(name: str, error: BaseException) -> FormatError:
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
+def _damaged(name: str, reason: str) -> FormatError:
     return FormatError(
         f"Expected a sound PNG or TIFF, got {name} damaged ({reason}). Fetch or save it again."
     )
