@@ -82,6 +82,26 @@ def test_what_is_laid_on_the_strong_view_is_known_there_alone() -> None:
     assert (batch.weak.target == -1).all()
 
 
+def test_the_label_of_a_synthetic_pattern_is_not_brought_along() -> None:
+    donor = known_sample(("particle", spot((31, 31), 0.5, 0.0, 0.3)))
+    donor = replace(donor, patterns=NOTHING + 1, weight=0.3)
+    plain = draw_dies(np.random.default_rng(0), (), (31, 31))
+    config = replace(STILL, pasted=1.0)
+    batch = pair([plain] * 8, [donor], CANVAS, np.random.default_rng(1), config)
+    assert (batch.strong.target == 1).flatten(1).any(dim=1).all()
+    assert not batch.strong.patterns.any()
+
+
+def test_a_die_that_is_gone_is_in_no_zone() -> None:
+    donor = known_sample(("particle", spot((31, 31), 0.5, 0.0, 0.3)))
+    plain = draw_dies(np.random.default_rng(0), (), (31, 31))
+    config = replace(STILL, pasted=1.0, dropped=1.0)
+    batch = pair([plain] * 30, [donor], CANVAS, np.random.default_rng(1), config)
+    laid = (batch.strong.target == 1).any(dim=1)
+    assert laid.any()
+    assert (batch.strong.dies[laid] > 0).all()
+
+
 def test_strong_views_differ_from_weak_ones() -> None:
     dies = [draw_dies(np.random.default_rng(n), ["Donut"], (31, 31)) for n in range(12)]
     batch = pair(dies, [known_sample()], CANVAS, np.random.default_rng(1), StrongConfig())

@@ -77,7 +77,11 @@ def pair(
     rng: np.random.Generator,
     config: StrongConfig,
 ) -> PairBatch:
-    """Return the batch of labelled samples and of unlabelled dies in two views."""
+    """Return the batch of labelled samples and of unlabelled dies in two views.
+
+    A pattern laid on a wafer brings its label along only where the donor's labels count in full:
+    synthetic ones follow the definitions, not the labellers.
+    """
     weak, strong, source = [], [], []
     for one in dies:
         seen = turn(one, *draw_symmetry(rng))
@@ -85,7 +89,9 @@ def pair(
         donor = known[int(rng.integers(len(known)))]
         view = strong_view(turn(seen, *again), rng, config, donor)
         weak.append(_sample(seen, np.full((len(view.laid), *seen.shape), UNKNOWN, np.int8)))
-        strong.append(replace(_sample(view.dies, view.laid), patterns=view.labels))
+        laid = np.where(view.dies == NO_DIE, np.int8(UNKNOWN), view.laid)
+        labels = view.labels if donor.weight >= 1.0 else np.zeros_like(view.labels)
+        strong.append(replace(_sample(view.dies, laid), patterns=labels))
         cells = turn(canvas_cells(canvas, seen.shape), *again)
         origin = np.where(view.dies == NO_DIE, UNKNOWN, cells.ravel()[view.source])
         source.append(stack([origin + 1], canvas)[0] - 1)
