@@ -21,7 +21,7 @@ ADAPT_CELLS: Final = 16 * 64 * 64
 
 
 def released(data: Path | None) -> TrainConfig:
-    """ResNet-50 on everything: the run behind the model file that ships (CPU, about two hours)."""
+    """ResNet-50 on everything: the run that all later ones began with (CPU, two hours)."""
     buckets = (
         Bucket(32, 48, 0.75, 0.35, Mix(synth=0.4, real=0.4, composed=0.2)),
         Bucket(64, 24, 0.24, 0.58, Mix(synth=0.25, real=0.2, mixed=0.35, composed=0.2)),
