@@ -72,6 +72,23 @@ def test_pictures_go_into_a_folder(run: Run, lot: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "maps").iterdir())) == 2
 
 
+@pytest.mark.parametrize("twin", [True, False], ids=["two of one name", "one without dies"])
+def test_no_wafer_vanishes_in_a_die_list(run: Run, tmp_path: Path, twin: bool) -> None:
+    dies = np.array([[1, 2, 1], [2, 1, 1]], dtype=np.uint8)
+    other = WaferMap(3 - dies, wafer_id="W1", lot_id="L")
+    bare = WaferMap(0 * dies, wafer_id="W2", lot_id="L")
+    source, target = tmp_path / "two.json", tmp_path / "two.csv"
+    write([WaferMap(dies, wafer_id="W1", lot_id="L"), other if twin else bare], source)
+    done = run("convert", source, target)
+    assert done.code == 1
+    assert "lost:" not in done.out
+    assert "write Parquet, npz or JSON" in done.err
+    assert not target.exists()
+    for kept in ("two.parquet", "two.npz", "again.json"):
+        assert run("convert", source, tmp_path / kept).code == 0
+        assert len(read(tmp_path / kept)) == 2
+
+
 def test_what_cannot_be_is_refused(run: Run, lot: Path, tmp_path: Path) -> None:
     assert "twice" in run("convert", lot, lot).err
     assert run("convert", lot, tmp_path / "a.doc").code == 1

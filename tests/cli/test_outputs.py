@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,6 +124,16 @@ def test_wafers_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
         "overlays/w1~3.png",
         "overlays/w_1.png",
     }
+
+
+def test_coco_names_the_overlays_beside_it(tmp_path: Path) -> None:
+    with open_outputs(tmp_path, ("png", "coco", "coco_polygons")) as results:
+        for lot, name in (("A", "01"), ("B", "01"), ("A", "01"), ("a", "01")):
+            results.add(build_prediction(wafer_id=name, lot_id=lot))
+    for path in tmp_path.glob("*.coco.json"):
+        named = [image["file_name"] for image in json.loads(path.read_bytes())["images"]]
+        assert named == ["A_01.png", "B_01.png", "A_01~2.png", "a_01~3.png"]
+        assert files(tmp_path / "overlays") == set(named)
 
 
 def test_the_report_counts_every_wafer(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from PIL import Image
 
 from tests.cli.conftest import Run
 from tests.hand_made import disc
-from waferscope.cli.synth import parse_shape
+from waferscope.cli.synth import TRIES, _build_whole, parse_shape
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import InputError
 from waferscope.io import read, write
+from waferscope.synth import build_wafer
+
+MIXED = ("edge", "scratch", "ring", "center")
 
 
 def test_wafers_and_sheet_are_written_and_named(run: Run, tmp_path: Path) -> None:
@@ -38,9 +41,51 @@ def test_the_same_seed_gives_the_same_file(run: Run, tmp_path: Path) -> None:
 def test_classes_are_those_asked_for(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "w.npz"
     run("synth", "-n", 3, "--classes", "ring, scratch", "--shape", "48x48", "-o", path)
-    found = {name for text in np.load(path)["classes"] for name in text.split("|") if name}
-    assert found <= {"ring", "scratch"}
-    assert found
+    assert np.load(path)["classes"].tolist() == ["ring|scratch"] * 3
+
+
+def test_wafers_are_drawn_until_they_have_every_class(run: Run, tmp_path: Path) -> None:
+    words = ("synth", "-n", 20, "--classes", ",".join(MIXED), "--shape", "27x27")
+    for name in "ab":
+        done = run(*words, "-o", tmp_path / f"{name}.npz")
+        assert done.code == 0
+        assert "warning" not in done.err
+    one, two = (np.load(tmp_path / f"{name}.npz") for name in "ab")
+    assert {*one["classes"].tolist()} == {"edge|center|ring|scratch"}
+    assert all(np.array_equal(one[key], two[key]) for key in one.files)
+
+
+def test_a_wafer_that_had_every_class_is_still_the_same() -> None:
+    whole = 0
+    for index in range(20):
+        first = build_wafer(np.random.default_rng((0, index)), shape=(27, 27), classes=MIXED)
+        now = _build_whole((0, index), MIXED, (27, 27))
+        assert {*now.classes} == {*MIXED}
+        if len(first.classes) == len(MIXED):
+            whole += 1
+            assert np.array_equal(first.dies, now.dies)
+            assert np.array_equal(first.zones, now.zones)
+    assert 0 < whole < 20
+
+
+def test_classes_without_room_are_told(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert TRIES == 50
+    monkeypatch.setattr("waferscope.cli.synth.TRIES", 3)
+    path = tmp_path / "w.npz"
+    named = ",".join((*MIXED, "etching", "random", "particle", "lithography", "ring"))
+    done = run("synth", "-n", 2, "--classes", named, "--shape", "8x8", "-o", path)
+    assert done.code == 0
+    assert "warning: 2 of 2 wafers lack a class that was asked for" in done.err
+    assert "Ask for fewer classes or a larger grid." in done.err
+    made = np.load(path)["classes"].tolist()
+    for index, classes in enumerate(made):
+        draws = [
+            build_wafer(np.random.default_rng(seed), shape=(8, 8), classes=named.split(","))
+            for seed in ((0, index), (0, index, 1), (0, index, 2))
+        ]
+        assert len(classes.split("|")) == max(len(draw.classes) for draw in draws)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from waferscope.domain.defects import find_defects
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import FormatError
+from waferscope.io import write
 from waferscope.io.coco import (
     coco_bytes,
     coco_polygon_row,
@@ -151,6 +153,17 @@ def test_polygons_come_back_where_there_are_no_holes() -> None:
     assert all(isinstance(a["segmentation"], list) for a in json.loads(data)["annotations"])
     (image,) = read_coco_masks(data)
     assert np.array_equal(image.masks, prediction.masks)
+
+
+@pytest.mark.parametrize("row_of", [coco_row, coco_polygon_row])
+def test_images_are_named_as_overlays_are(row_of: Any, tmp_path: Path) -> None:
+    named = [("A", "01"), ("B", "01"), ("A", "01"), ("a", "01"), (None, "W/1"), (None, "")]
+    predictions = [build_prediction(lot_id=lot, wafer_id=name) for lot, name in named]
+    images = json.loads(coco_bytes([row_of(p) for p in predictions]))["images"]
+    found = [image["file_name"] for image in images]
+    assert found == ["A_01.png", "B_01.png", "A_01~2.png", "a_01~3.png", "W_1.png", "wafer.png"]
+    assert found == [path.name for path in write(predictions, tmp_path / "overlays", "png")]
+    assert [(image["lot"], image["wafer"]) for image in images] == named
 
 
 def test_what_is_not_written() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from waferscope.domain.wafermap import Bins, Frame, Reticle, WaferMap
+from waferscope.errors import FormatError
 from waferscope.io import READERS, WRITERS, writer_for
 from waferscope.io.losses import _PARTS, find_losses
 
@@ -76,6 +77,20 @@ def test_what_is_lost_is_counted_over_all_wafers() -> None:
 def test_every_writer_can_be_asked(name: str) -> None:
     small = WaferMap(np.ones((3, 3), np.uint8), wafer_id="W1", lot_id="A1", slot=4)
     assert set(lost(name, small)) <= {"map", "wafer name", "lot", "slot"}
+
+
+@pytest.mark.parametrize("name", ["csv", "klarf", "sinf", "stdf"])
+def test_a_wafer_that_is_refused_takes_no_names_from_others(name: str) -> None:
+    """Its own file would come back as nothing at all, the names of the others would not."""
+    named = [WaferMap(DIES, wafer_id="W1", lot_id="A1"), WaferMap(0 * DIES, wafer_id="W2")]
+    assert lost(name, named[0]) == {}
+    with pytest.raises(FormatError, match="got 'W2' without one"):
+        lost(name, *named)
+
+
+@pytest.mark.parametrize("name", ["e142", "g85", "json", "npz", "parquet"])
+def test_a_wafer_without_dies_is_kept_elsewhere(name: str) -> None:
+    assert lost(name, *(WaferMap(n * DIES, wafer_id=f"W{n}", lot_id="A") for n in (0, 1))) == {}
 
 
 def test_without_a_reader_all_but_the_map_is_lost() -> None:

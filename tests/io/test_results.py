@@ -27,6 +27,7 @@ from waferscope.io.results import (
     result_csv,
     result_parquet,
     result_row,
+    safe_text,
 )
 
 SCRATCH = {"scratch": (slice(4, 10), slice(7, 8)), "edge": (slice(0, 2), slice(5, 10))}
@@ -142,6 +143,18 @@ def test_any_name_survives_csv_and_json(name: str) -> None:
     one_line = re.sub("[\x00-\x1f\x7f\x85\u2028\u2029]", " ", encoded)
     assert arm(table(result_csv([result_row(prediction)]))[0]["wafer_id"]) == one_line
     assert json.loads(json_row(prediction))["wafer"]["wafer_id"] == encoded
+
+
+def test_predictions_of_wafers_of_one_name_have_a_row_each() -> None:
+    rows = [result_row(made(wafer_id="W1", lot_id="L")), result_row(made()), result_row(made())]
+    assert [row["wafer_id"] for row in table(result_csv(rows))] == ["W1", "", ""]
+
+
+@given(st.text(max_size=20))
+def test_a_safe_text_is_what_the_cell_holds(text: str) -> None:
+    encoded = text.encode("utf-8", "backslashreplace").decode()
+    (row,) = table(csv_bytes(["name"], [[encoded]])) or [{"name": ""}]
+    assert row["name"] == safe_text(encoded)
 
 
 def test_json_is_the_record() -> None:

@@ -62,6 +62,7 @@ def test_three_digits_where_two_would_be_edge_dies() -> None:
     [
         ([], "at least one wafer"),
         ([replace(ONE, wafer_id="a\nLOT:b")], "control signs"),
+        ([ONE, WaferMap(np.zeros((2, 2), np.uint8), wafer_id="W2")], "got 'W2' without one"),
         ([replace(ONE, bins=Bins(np.array([[1, 1000], [0, 1]])))], "0 to 999"),
         ([replace(ONE, bins=Bins(np.ones((2, 2), np.uint16)))], "pass or to fail"),
     ],

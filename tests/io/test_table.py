@@ -45,6 +45,43 @@ def test_a_lot_in_one_list_and_packed(tmp_path: Path) -> None:
     assert [w.wafer_id for w in read(path)] == [w.wafer_id for w in made]
 
 
+DIES = np.array([[1, 2], [2, 1]], dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (WaferMap(DIES), WaferMap(3 - DIES)),
+        (WaferMap(DIES, wafer_id="W1", lot_id="L"), WaferMap(3 - DIES, wafer_id="W1", lot_id="L")),
+        (WaferMap(DIES, wafer_id="W1", lot_id=""), WaferMap(3 - DIES, wafer_id="W1")),
+        (WaferMap(DIES, wafer_id="W\n1"), WaferMap(DIES, wafer_id="W 1")),
+    ],
+)
+def test_wafers_that_would_be_read_as_one_are_refused(
+    one: WaferMap, other: WaferMap, tmp_path: Path
+) -> None:
+    with pytest.raises(FormatError, match=r"got 2 named .* in lot .*Rename them, or write Parquet"):
+        write([one, WaferMap(DIES, wafer_id="W9"), other], tmp_path / "lot.csv")
+    assert not (tmp_path / "lot.csv").exists()
+
+
+def test_one_name_in_two_lots_and_one_wafer_without_a_name(tmp_path: Path) -> None:
+    named = [WaferMap(DIES, wafer_id="W1", lot_id=lot) for lot in ("A", "B")]
+    (path,) = write([*named, WaferMap(3 - DIES)], tmp_path / "lot.csv")
+    assert [(w.lot_id, w.wafer_id) for w in read(path)] == [
+        ("A", "W1"),
+        ("B", "W1"),
+        (None, "lot"),
+    ]
+
+
+def test_a_wafer_without_dies_is_refused(tmp_path: Path) -> None:
+    bare = WaferMap(np.zeros((2, 2), np.uint8), wafer_id="W2")
+    with pytest.raises(FormatError, match=r"got 'W2' without one\. Leave it out, or write Parquet"):
+        write([WaferMap(DIES, wafer_id="W1"), bare], tmp_path / "lot.csv")
+    assert not (tmp_path / "lot.csv").exists()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("separator", [",", " "])
 def test_encodings(encoding: str, separator: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 SHEET_WAFERS = 48
+TRIES = 50
+"""Times a wafer is drawn until it has every class that was asked for."""
 
 
 @app.command("synth")
@@ -28,7 +30,10 @@ def synth(
     count: Annotated[int, typer.Option("--count", "-n", help="How many wafers.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same wafers.", min=0)] = 0,
     classes: Annotated[
-        str | None, typer.Option(help="Classes of every wafer, with commas; drawn if left out.")
+        str | None,
+        typer.Option(
+            help="Classes of every wafer, with commas, as far as there is room; drawn if left out."
+        ),
     ] = None,
     shape: Annotated[
         str | None, typer.Option(help="Grid of every wafer, ROWSxCOLS; drawn if left out.")
@@ -99,16 +104,37 @@ def _build(
     classes: tuple[str, ...] | None,
     shape: tuple[int, int] | None,
 ) -> list[SynthWafer]:
+    made = []
+    with console.progress() as bar:
+        for index in bar.track(range(count), description="synth"):
+            made.append(_build_whole((seed, index), classes, shape))
+    lacking = sum(len(wafer.classes) < len(set(classes or ())) for wafer in made)
+    if lacking:
+        console.say_warning(
+            f"{lacking:,} of {count:,} wafers lack a class that was asked for: there is no room "
+            "for all. Ask for fewer classes or a larger grid."
+        )
+    return made
+
+
+def _build_whole(
+    seed: tuple[int, int], classes: tuple[str, ...] | None, shape: tuple[int, int] | None
+) -> SynthWafer:
+    """Return the first draw that has all the classes, or the one of `TRIES` that has the most."""
     import numpy as np
 
     from waferscope.synth import build_wafer
 
-    made = []
-    with console.progress() as bar:
-        for index in bar.track(range(count), description="synth"):
-            rng = np.random.default_rng((seed, index))
-            made.append(build_wafer(rng, shape=shape, classes=classes))
-    return made
+    best = build_wafer(np.random.default_rng(seed), shape=shape, classes=classes)
+    wanted = len(set(classes or ()))
+    for again in range(1, TRIES):
+        if len(best.classes) >= wanted:
+            break
+        rng = np.random.default_rng((*seed, again))
+        best = max(
+            best, build_wafer(rng, shape=shape, classes=classes), key=lambda one: len(one.classes)
+        )
+    return best
 
 
 def _compose(

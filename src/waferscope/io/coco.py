@@ -1,7 +1,8 @@
 """Masks as COCO: run lengths, exact, or polygons for drawing.
 
 An image is a die grid, one pixel per die; category ids are the taxonomy's. There is one
-annotation per defect, with the extra fields ``wafer``, ``lot`` and ``confidence``. COCO polygons
+annotation per defect, with the extra fields ``wafer``, ``lot`` and ``confidence``. The
+``file_name`` of an image is that of its overlay in a folder of all of them. COCO polygons
 have no holes: they are the outer rings of a defect along its die edges, and what a ring encloses
 is filled when they are read back.
 """
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waferscope.errors import FormatError
+from waferscope.io.folder import FileNames, name_of
 
 if TYPE_CHECKING:
     from waferscope.domain.defects import Defect
@@ -25,11 +27,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 def coco_row(prediction: Prediction) -> dict[str, Any]:
-    """Return one image and its annotations (run lengths), not yet numbered."""
+    """Return one image and its annotations (run lengths), not yet numbered and named."""
     wafer = prediction.wafer
     names = {"wafer": wafer.wafer_id, "lot": wafer.lot_id}
     rows, cols = wafer.shape
-    image = {"file_name": f"{wafer.wafer_id}.png", "width": cols, "height": rows, **names}
+    image = {"width": cols, "height": rows, **names}
     annotations = [
         {
             "category_id": defect.class_id,
@@ -49,6 +51,7 @@ def coco_row(prediction: Prediction) -> dict[str, Any]:
     info = {"description": "WaferScope masks", "version": prediction.model_version}
     return {
         "info": info,
+        "name": name_of(prediction),
         "image": image,
         "annotations": annotations,
         "categories": categories,
@@ -71,6 +74,11 @@ def outer_rings(defect: Defect) -> list[list[float]]:
     ]
 
 
+def coco_image(row: dict[str, Any], names: FileNames) -> dict[str, Any]:
+    """Return the image of a row under the name of its overlay, by those taken before."""
+    return {"file_name": names.take(row["name"], ".png"), **row["image"]}
+
+
 def coco_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
     """Return a COCO file; images and annotations are numbered from 1 in order."""
     if not rows:
@@ -80,13 +88,14 @@ def coco_bytes(rows: Sequence[dict[str, Any]]) -> bytes:
             "Expected predictions of one taxonomy in a COCO file, got several. "
             "Write those of each model into a file of their own."
         )
+    names = FileNames()
     annotations: list[dict[str, Any]] = []
     for number, row in enumerate(rows, 1):
         for annotation in row["annotations"]:
             annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
     record = {
         "info": rows[0]["info"],
-        "images": [{"id": number, **row["image"]} for number, row in enumerate(rows, 1)],
+        "images": [{"id": number, **coco_image(row, names)} for number, row in enumerate(rows, 1)],
         "annotations": annotations,
         "categories": rows[0]["categories"],
     }

@@ -9,8 +9,27 @@ from waferscope.domain.wafermap import WaferMap
 from waferscope.io.files import make_folder, safe_name, write_whole
 
 
+class FileNames:
+    """Names of files in one folder, each given once; of equal ones the later get numbers."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, int] = {}
+
+    def take(self, name: str, extension: str) -> str:
+        """Return a free file name, made safe.
+
+        >>> names = FileNames()
+        >>> names.take("A7/W01", ".png"), names.take("A7_W01", ".png")
+        ('A7_W01.png', 'A7_W01~2.png')
+        """
+        stem = safe_name(name)
+        key = f"{stem}{extension}".lower()  # a file system may not tell capitals from small letters
+        number = self._used[key] = self._used.get(key, 0) + 1
+        return f"{stem}{'' if number == 1 else f'~{number}'}{extension}"
+
+
 class WaferFolder:
-    """A folder of one file per wafer or per lot; of files with one name the later get numbers.
+    """A folder of one file per wafer or per lot, under `FileNames`.
 
     The folder is made at once; raises FormatError when that fails.
     """
@@ -18,14 +37,11 @@ class WaferFolder:
     def __init__(self, path: Path) -> None:
         make_folder(path)
         self.path = path
-        self._used: dict[str, int] = {}
+        self._names = FileNames()
 
     def add(self, name: str, extension: str, data: bytes) -> Path:
         """Write a file under a name that is made safe; return where it is."""
-        stem = safe_name(name)
-        key = f"{stem}{extension}".lower()  # a file system may not tell capitals from small letters
-        number = self._used[key] = self._used.get(key, 0) + 1
-        path = self.path / f"{stem}{'' if number == 1 else f'~{number}'}{extension}"
+        path = self.path / self._names.take(name, extension)
         write_whole(path, data)
         return path
 

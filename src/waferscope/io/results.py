@@ -105,9 +105,17 @@ def csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in (columns, *rows):
-        cells = (_CONTROL.sub(" ", c) if isinstance(c, str) else c for c in row)
-        writer.writerow([defuse(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([safe_text(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def safe_text(text: str) -> str:
+    r"""Return a text as a cell of `csv_bytes` holds it: on one line, and defused.
+
+    >>> safe_text("W01\nW02"), safe_text("=1+1")
+    ('W01 W02', "'=1+1")
+    """
+    return defuse(_CONTROL.sub(" ", text))
 
 
 def defuse(text: str) -> str:

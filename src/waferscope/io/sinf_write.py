@@ -21,7 +21,11 @@ _SPECIAL: Final = 0xFD
 
 
 def sinf_row(wafer: WaferMap) -> str:
-    """Return the lines of one wafer."""
+    """Return the lines of one wafer; refuse one without a die, which no reader would take."""
+    if not wafer.die_count:
+        raise FormatError(
+            f"Expected a wafer with a tested die, got {wafer.wafer_id!r} without one. Leave it out."
+        )
     wafer = wafer.turn() if wafer.frame.swapped else wafer
     digits, base = (2, 16) if highest_bin(wafer) < _SPECIAL else (3, 10)
     bin_map = build_bin_map(wafer, digits, base=base, null="_" * digits)

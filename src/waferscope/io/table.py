@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any, Final
@@ -20,7 +21,7 @@ from waferscope.io.archive import HEAD_BYTES, NAMELESS, Blob
 from waferscope.io.die_list import find_list, read_die_list
 from waferscope.io.die_matrix import Aligned, Delimiter, find_matrix, read_matrices
 from waferscope.io.formats import ReadOptions
-from waferscope.io.results import csv_bytes
+from waferscope.io.results import csv_bytes, safe_text
 from waferscope.io.tokens import find_names
 
 LARGEST: Final = 96 << 20
@@ -77,7 +78,12 @@ def read_table(blob: Blob, options: ReadOptions) -> list[WaferMap]:
 
 
 def die_rows(wafer: WaferMap) -> list[list[Any]]:
-    """Return one row per tested die, in the columns of `die_list_bytes`."""
+    """Return one row per tested die, in the columns of `die_list_bytes`; refuse a wafer of none."""
+    if not wafer.die_count:
+        raise FormatError(
+            f"Expected a wafer with a tested die for a CSV die list, got {wafer.wafer_id!r} "
+            "without one. Leave it out, or write Parquet, npz or JSON."
+        )
     rows, cols = np.nonzero(wafer.dies)
     frame = wafer.frame
     along = (rows, cols) if frame.swapped else (cols, rows)
@@ -94,9 +100,16 @@ def die_rows(wafer: WaferMap) -> list[list[Any]]:
 def die_list_bytes(wafers: Sequence[Sequence[Sequence[Any]]]) -> bytes:
     """Return a CSV die list: lot_id, wafer_id, row, col, x, y, pass (0 or 1), hard_bin, soft_bin.
 
-    Kept: names, dies, frame, bins. Lost: everything else, and an empty border. Wafers of one lot
-    need names of their own, or they are read back as one.
+    Kept: names, dies, frame, bins. Lost: everything else, and an empty border. Raises FormatError
+    for two wafers of one lot and one name, which would be read back as one.
     """
+    counts = Counter(tuple(map(safe_text, rows[0][:2])) for rows in wafers if rows)
+    (lot, name), count = counts.most_common(1)[0] if counts else (("", ""), 0)
+    if count > 1:
+        raise FormatError(
+            f"Expected wafers with names of their own in each lot for a CSV die list, got {count} "
+            f"named {name!r} in lot {lot!r}. Rename them, or write Parquet, npz or JSON."
+        )
     return csv_bytes(_COLUMNS, [row for rows in wafers for row in rows])
 
 

@@ -21,7 +21,8 @@ FAILURES = b"position,wafer_map_id,error\n"
 @pytest.fixture(scope="module")
 def predictions() -> list[Prediction]:
     wafers = [make_wafer(seed, side) for seed, side in ((0, 24), (1, 33), (2, 24))]
-    return load_predictor(threads=1).predict([*wafers, make_wafer(0, 24, wafer_id="../é")])
+    odd = make_wafer(0, 24, wafer_id="../é")
+    return load_predictor(threads=1).predict([*wafers, odd, wafers[0]])
 
 
 def written(name: str, predictions: list[Prediction], folder: Path) -> Path:
@@ -42,6 +43,8 @@ def test_coco_is_the_librarys(predictions: list[Prediction], tmp_path: Path) -> 
     write(predictions, tmp_path / "wanted.coco.json")
     found = json.loads(written("coco", predictions, tmp_path).read_bytes())
     assert found["annotations"]
+    names = [image["file_name"] for image in found["images"]]
+    assert len(set(names)) == len(names) == len(predictions)
     assert found == json.loads((tmp_path / "wanted.coco.json").read_bytes())
 
 

@@ -13,9 +13,9 @@ from typing import IO, Any, Final, Protocol
 
 from waferscope.domain.prediction import Prediction
 from waferscope.io import WRITERS
-from waferscope.io.coco import coco_row
+from waferscope.io.coco import coco_image, coco_row
 from waferscope.io.files import safe_name
-from waferscope.io.folder import name_of
+from waferscope.io.folder import FileNames, name_of
 from waferscope.io.image import draw_overlay, png_bytes
 from waferscope.io.results import json_row, result_csv, result_row
 from waferscope.report.html import write_summary
@@ -84,13 +84,14 @@ class CocoSink:
             name: (folder / f"coco_{name}").open("w+b") for name in ("images", "annotations")
         }
         self._counts: Final = dict.fromkeys(self._lists, 0)
+        self._names: Final = FileNames()
         self._first: dict[str, Any] = {}
 
     def add(self, prediction: Prediction) -> None:
         """Write one more image and its annotations, numbered."""
         row = coco_row(prediction)
         self._first = self._first or row
-        image = self._append("images", row["image"])
+        image = self._append("images", coco_image(row, self._names))
         for annotation in row["annotations"]:
             self._append("annotations", {"image_id": image, **annotation})
 
