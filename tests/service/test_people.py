@@ -8,7 +8,7 @@ from waferscope.errors import ConflictError, InputError, NotFoundError
 from waferscope.service import people
 from waferscope.service.auth.identity import SYSTEM
 from waferscope.service.auth.passwords import verify_password
-from waferscope.service.auth.store import user_by_name
+from waferscope.service.auth.store import failures_of, user_by_name
 from waferscope.service.db import Records
 
 
@@ -17,7 +17,10 @@ def test_a_user_is_made_and_gets_a_new_password(records: Records) -> None:
         made = people.make_user(session, SYSTEM, name="Ada", role="engineer")
     assert (made.name, made.role, made.must_change_password) == ("ada", "engineer", True)
     with records.writing() as session:
+        failures_of(session, "ada").failures = 9
+    with records.writing() as session:
         again = people.renew_password(session, SYSTEM, "ADA")
+        assert failures_of(session, "ada").failures == 0
     assert again.one_time_password != made.one_time_password
     with records.reading() as session:
         user = user_by_name(session, "ada")

@@ -12,7 +12,7 @@ from waferscope.service.auth.roles import Role
 from waferscope.service.db import Records
 from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
-from waferscope.service.tables import AuditEntry, RefreshToken, Row, User
+from waferscope.service.tables import AuditEntry, Batch, RefreshToken, Row, User
 from waferscope.service.telemetry import start_request
 
 ADA = Identity("usr_1", "ada", Role.ENGINEER, via="key_1", kind="key", address="10.0.0.7")
@@ -80,3 +80,25 @@ def test_a_fingerprint_tells_where_parts_end() -> None:
     assert store.fingerprint(b"ab", b"c") != store.fingerprint(b"a", b"bc")
     assert store.fingerprint(b"ab") == store.fingerprint(b"ab")
     assert len(store.fingerprint()) == 64
+
+
+def test_of_a_batch_knows_whose_it_is_and_who_may_know_of_all(records: Records) -> None:
+    roles = {"a": "engineer", "b": "engineer", "c": "admin", "d": "annotator", "e": "admin"}
+    with records.writing() as session:
+        for name, role in roles.items():
+            session.add(User(id=name, name=name, role=role, active=name != "e"))
+        session.flush()
+        for name in "ad":
+            session.add(Batch(id=f"bat_{name}", user_id=name, request={}, results={}))
+
+    def knowing(payload: dict[str, object]) -> str:
+        with records.reading() as session:
+            return "".join(
+                session.scalars(
+                    select(User.id).where(store.may_know(session, payload)).order_by(User.id)
+                )
+            )
+
+    assert knowing({}) == knowing({"wafer_map_id": "waf_1"}) == "abc"
+    assert knowing({"batch_id": "bat_a"}) == "ac"
+    assert knowing({"batch_id": "bat_d"}) == "c"

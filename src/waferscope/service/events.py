@@ -15,11 +15,11 @@ DELIVER: Final = "deliver_webhook"
 
 
 def announce(session: Session, queue: JobQueue, event: str, payload: dict[str, Any]) -> int:
-    """Send an event to every webhook that wants it; return to how many.
+    """Send an event to every webhook that wants it and may have it; return to how many.
 
     ``event`` is ``batch.done`` or ``severity.alert``; ``payload`` holds ids and figures.
     """
-    wanting = store.webhooks_wanting(session, event)
+    wanting = store.webhooks_wanting(session, event, payload)
     for webhook in wanting:
         send_to(session, queue, webhook, event, payload)
     return len(wanting)

@@ -6,19 +6,30 @@ import hashlib
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Select, delete, exc, select
+from sqlalchemy import ColumnElement, Select, delete, exc, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from waferscope.errors import ConflictError, InputError
 from waferscope.service.auth.identity import Identity
+from waferscope.service.auth.roles import Role
 from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
-from waferscope.service.tables import AuditEntry, Delivery, IdempotencyKey, Milestone, Webhook
+from waferscope.service.tables import (
+    AuditEntry,
+    Batch,
+    Delivery,
+    IdempotencyKey,
+    Milestone,
+    User,
+    Webhook,
+)
 from waferscope.service.tables.row import now
 from waferscope.service.telemetry import request_id
 
 ANSWERS_KEPT: Final = timedelta(days=1)
 T = TypeVar("T")
+_TOLD: Final = [role.value for role in Role if role.covers(Role.ENGINEER)]
+"""Who may have webhooks."""
 
 
 def record(session: Session, who: Identity, action: str, target: str = "", **detail: Any) -> None:
@@ -112,10 +123,22 @@ def reach(session: Session, milestone: str) -> bool:
     return True
 
 
-def webhooks_wanting(session: Session, event: str) -> list[Webhook]:
-    """Return the active webhooks that want an event; there are few of them."""
-    active = session.scalars(select(Webhook).where(Webhook.active))
+def webhooks_wanting(session: Session, event: str, payload: dict[str, Any]) -> list[Webhook]:
+    """Return the active webhooks, few as they are, that want an event their owners may know of."""
+    query = select(Webhook).join(User, User.id == Webhook.user_id)
+    active = session.scalars(query.where(Webhook.active, may_know(session, payload)))
     return [webhook for webhook in active if event in webhook.events]
+
+
+def may_know(session: Session, payload: dict[str, Any]) -> ColumnElement[bool]:
+    """Return that a user may be told of an event: who may have webhooks at all.
+
+    Of a batch nobody is told but whose it is, and admins.
+    """
+    may = User.active & User.role.in_(_TOLD)
+    batch_id = payload.get("batch_id")
+    owner = batch_id and session.scalar(select(Batch.user_id).where(Batch.id == batch_id))
+    return may & or_(User.id == owner, User.role == Role.ADMIN.value) if owner else may
 
 
 def add_delivery(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
@@ -43,6 +45,29 @@ def test_a_failure_is_counted_though_it_is_refused(house: Parts) -> None:
         fail()
     with house.records.reading() as session:
         assert session.get_one(LoginFailure, "nobody").failures == 5
+
+
+@pytest.mark.parametrize("times", [0, 1])
+def test_wrong_logins_side_by_side_are_all_counted(house: Parts, times: int) -> None:
+    settings = house.settings.model_copy(update={"lockout_failures": 100})
+    start = Barrier(8)
+
+    def fail(number: int) -> str:
+        if number:
+            start.wait()
+        try:
+            with house.records.writing() as session:
+                login.check_login(session, settings, "Nobody", "x", CLIENT)
+        except Exception as error:
+            return type(error).__name__
+        return ""
+
+    for _ in range(times):
+        fail(0)
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(fail, range(1, 9))) == {"IdentityError"}
+    with house.records.reading() as session:
+        assert session.get_one(LoginFailure, "nobody").failures == 8 + times
 
 
 def test_old_failures_of_others_are_forgotten_at_a_login(house: Parts) -> None:

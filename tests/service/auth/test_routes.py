@@ -177,6 +177,38 @@ def test_changes_by_cookie_want_the_token_of_the_same_login(client: TestClient, 
     assert client.get("/auth/me").status_code == 401
 
 
+def test_a_logout_goes_by_the_refresh_cookie_once_the_access_has_run_out(
+    client: TestClient, name: str, house: Parts
+) -> None:
+    strange = log_in(client, name).json()["csrf_token"]
+    own = log_in(client, name, keep="cookie").json()["csrf_token"]
+    client.cookies.delete("waferscope_access")
+    refresh = client.cookies["waferscope_refresh"]
+    for given in (None, "nonsense", strange):
+        headers = {} if given is None else {"X-CSRF-Token": given}
+        assert client.post("/auth/logout", headers=headers).status_code == 403
+    out = client.post("/auth/logout", headers={"X-CSRF-Token": own})
+    assert out.status_code == 204
+    assert len(out.headers.get_list("Set-Cookie")) == 3
+    assert dict(client.cookies) == {}
+    assert actions(house)[-1] == "auth.logout"
+    again = client.post("/auth/refresh", json={"refresh_token": refresh})
+    assert again.status_code == 401
+    assert client.post("/auth/logout").status_code == 401  # nothing is left to end or to clear
+
+
+def test_cookies_that_are_good_for_nothing_are_cleared(
+    client: TestClient, name: str, house: Parts
+) -> None:
+    log_in(client, name, keep="cookie")
+    with house.records.writing() as session:
+        session.execute(update(Sitting).values(revoked_at=now()))
+    assert client.post("/auth/logout", headers={"X-API-Key": "wsk_guess"}).status_code == 401
+    assert client.post("/auth/logout").status_code == 204
+    assert dict(client.cookies) == {}
+    assert "auth.logout" not in actions(house)
+
+
 def test_a_cookie_is_refreshed_with_its_token_only(client: TestClient, name: str) -> None:
     csrf = log_in(client, name, keep="cookie").json()["csrf_token"]
     before = client.cookies["waferscope_refresh"]
@@ -226,3 +258,15 @@ class TestOften:
         guess = {"X-API-Key": "wsk_guess"}
         statuses = [client.get("/auth/me", headers=guess).status_code for _ in range(3)]
         assert statuses == [401, 401, 429]
+
+    def test_all_logins_of_a_user_are_counted_together(self, client: TestClient, name: str) -> None:
+        logins = [bearer(log_in(client, name)) for _ in range(3)]
+        asked = [client.get("/auth/me", headers=logins[i % 3]).status_code for i in range(5)]
+        assert asked == [200] * 4 + [429]
+
+    def test_keys_are_counted_by_themselves(self, client: TestClient, people: People) -> None:
+        admin = people("admin")
+        made = [admin.post("/keys", json={"name": "n", "scopes": ["*"]}).json() for _ in range(2)]
+        for key in ({"X-API-Key": one["key"]} for one in made):
+            asked = [client.get("/auth/me", headers=key).status_code for _ in range(5)]
+            assert asked == [200] * 4 + [429]

@@ -139,3 +139,18 @@ class TestNowhere:
 
     def test_without_an_issuer_there_is_no_such_login(self, client: TestClient) -> None:
         assert client.get("/auth/oidc/login").status_code == 404
+
+
+class TestOften:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        often = {"rate_login": "2/minute", "rate_address": "3/minute"}
+        return settings.model_copy(update=often)
+
+    def test_journeys_are_counted_by_address(self, client: TestClient) -> None:
+        for path, most, right in (("login", 3, 303), ("callback", 2, 401)):
+            asked = [
+                client.get(f"/auth/oidc/{path}", follow_redirects=False) for _ in range(most + 1)
+            ]
+            assert [one.status_code for one in asked] == [right] * most + [429]
+            assert int(asked[-1].headers["Retry-After"]) >= 1

@@ -8,7 +8,7 @@ from tests.service.conftest import add_person
 from waferscope.service.auth import store
 from waferscope.service.auth.roles import Role
 from waferscope.service.parts import Parts
-from waferscope.service.tables import ApiKey, RefreshToken, Sitting, User
+from waferscope.service.tables import ApiKey, LoginFailure, RefreshToken, Sitting, User
 from waferscope.service.tables.row import now
 
 
@@ -68,3 +68,27 @@ def test_a_key_has_the_lesser_role_and_notes_its_use_now_and_then(house: Parts) 
         again = store.key_by_digest(session, "d")
     assert again is not None
     assert not store.use_is_stale(again)
+
+
+def test_failures_are_one_count_whatever_the_case_of_the_name(house: Parts) -> None:
+    for name in ("Ada", "ada", "ADA"):
+        with house.records.writing() as session:
+            store.failures_of(session, name).failures += 1
+    with house.records.writing() as session:
+        assert store.failures_of(session, "ada").failures == 3
+        store.forget_failures(session, "Ada")
+        assert store.failures_of(session, "ada").failures == 0
+        assert session.query(LoginFailure).count() == 1
+
+
+def test_a_refresh_token_names_its_sitting_until_that_was_ended(house: Parts) -> None:
+    one = add_person(house, "engineer")
+    with house.records.writing() as session:
+        store.add_refresh_token(session, one.sitting_id, "d")
+    with house.records.looking() as connection:
+        found = store.sitting_of_refresh(connection, "d")
+        assert store.sitting_of_refresh(connection, "e") is None
+    assert found == store.KnownSitting(one.sitting_id, one.id, one.name, "engineer")
+    with house.records.writing() as session:
+        store.end_sittings(session, "logout", user_id=one.id)
+        assert store.sitting_of_refresh(session, "d") is None

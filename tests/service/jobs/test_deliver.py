@@ -7,6 +7,7 @@ import hmac
 import json
 
 import pytest
+from sqlalchemy import update
 
 from tests.service.conftest import add_person
 from tests.service.jobs.conftest import eventually, working
@@ -15,7 +16,7 @@ from waferscope.service import events
 from waferscope.service.jobs import deliver, steps
 from waferscope.service.jobs.deliver import ATTEMPTS, ask_again, post_delivery
 from waferscope.service.parts import Parts
-from waferscope.service.tables import Delivery, Webhook
+from waferscope.service.tables import Batch, Delivery, User, Webhook
 from waferscope.service.webhooks.signing import secret_of
 
 
@@ -24,9 +25,9 @@ def allow(house: Parts, receiver: Receiver) -> Parts:
     return Parts(**{**vars(house), "settings": open_to})
 
 
-def send(house: Parts, url: str) -> tuple[str, Webhook]:
+def send(house: Parts, url: str, role: str = "engineer") -> tuple[str, Webhook]:
     """Announce an event to one new webhook; give the delivery's id."""
-    person = add_person(house, "engineer")
+    person = add_person(house, role)
     hook = Webhook(
         id=f"hook_{person.name}", user_id=person.id, url=url, events=["batch.done"], salt="s"
     )
@@ -109,6 +110,38 @@ def test_a_host_that_is_no_longer_allowed_gets_nothing(moved_in: Parts) -> None:
         assert post_delivery(key, 1) == "again"
     assert receiver.got == []
     assert "WAFERSCOPE_WEBHOOK_HOSTS" in delivery(moved_in, key).last_error
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "annotator"}])
+def test_an_owner_who_may_not_know_any_more_gets_nothing(
+    moved_in: Parts, change: dict[str, object]
+) -> None:
+    with receiving() as receiver:
+        house = allow(moved_in, receiver)
+        steps.move_in(house)
+        key, hook = send(house, receiver.url)
+        with house.records.writing() as session:
+            session.execute(update(User).where(User.id == hook.user_id).values(**change))
+        assert post_delivery(key, 1) == "failed"
+        assert post_delivery(key, 2) == "gone"
+    assert receiver.got == []
+    left = delivery(house, key)
+    assert (left.state, left.last_status) == ("failed", None)
+    assert left.last_error == deliver.NOT_THEIRS
+
+
+def test_who_is_no_admin_any_more_gets_nothing_of_the_batches_of_others(moved_in: Parts) -> None:
+    owner = add_person(moved_in, "annotator")
+    with receiving() as receiver:
+        house = allow(moved_in, receiver)
+        steps.move_in(house)
+        with house.records.writing() as session:
+            session.add(Batch(id="bat_1", user_id=owner.id, request={}, results={}))
+        key, hook = send(house, receiver.url, "admin")
+        with house.records.writing() as session:
+            session.get_one(User, hook.user_id).role = "engineer"
+        assert post_delivery(key, 1) == "failed"
+    assert receiver.got == []
 
 
 def test_a_host_that_does_not_answer_is_noted(moved_in: Parts) -> None:

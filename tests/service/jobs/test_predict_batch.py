@@ -36,7 +36,7 @@ OUTAGE_S = 10
 
 @pytest.fixture
 def person(house: Parts) -> Person:
-    return add_person(house, "annotator")
+    return add_person(house, "engineer")
 
 
 def order(house: Parts, person: Person, wafer_ids: Sequence[str], **more: Any) -> str:

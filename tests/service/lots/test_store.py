@@ -54,3 +54,25 @@ def test_signs_of_a_search_stand_for_themselves(house: Parts) -> None:
             assert found.name.lower() == text
         with pytest.raises(NotFoundError):
             store.get_lot(session, "lot_x")
+
+
+@pytest.mark.parametrize("text", ["ÄLOT", "älot", "Älot-1", "T-1", "t-1"])
+@pytest.mark.parametrize("name", ["ÄLOT-1", "älot-1", "ÄloT-1"])
+def test_letters_are_found_in_any_case(house: Parts, name: str, text: str) -> None:
+    user = add_person(house, "annotator").id
+    for lot in (name, "ALOT-2", "ß 3"):
+        add_wafer(house, user, lot=lot)
+    with house.records.reading() as session:
+        (found,) = store.list_lots(session, Place(5), None, text)
+        assert found.name == name
+
+
+def test_every_sign_stands_for_itself(house: Parts) -> None:
+    user, signs = add_person(house, "annotator").id, "".join(map(chr, range(32, 127))) + "ß µ 晶 İ"
+    add_wafer(house, user, lot=signs)
+    add_wafer(house, user, lot="A1")
+    with house.records.reading() as session:
+        for text in (signs, *signs):
+            found = store.list_lots(session, Place(5), None, text)
+            right = {signs} | ({"A1"} if text in "Aa1" else set())
+            assert {one.name for one in found} == right, text

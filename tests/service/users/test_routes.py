@@ -90,3 +90,13 @@ def test_a_repeated_call_under_one_key_gets_the_first_answer(people: People) -> 
     assert again.json() == {**first.json(), "one_time_password": None}
     assert again.headers["Idempotent-Replayed"] == "true"
     assert admin.post("/users", json={"name": "bob"}, headers=key).status_code == 409
+
+
+def test_a_reset_unlocks_the_name(client: TestClient, people: People) -> None:
+    admin = people("admin")
+    made = admin.post("/users", json={"name": "Ada", "password": PASSWORD}).json()
+    wrong = {"name": "ada", "password": "not-the-right-one"}
+    statuses = [client.post("/auth/login", json=wrong).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
+    once = admin.post(f"/users/{made['id']}/password").json()["one_time_password"]
+    assert login(client, "ada", once)["must_change_password"] is True

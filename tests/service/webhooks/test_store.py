@@ -8,7 +8,7 @@ from tests.service.conftest import add_person
 from waferscope.errors import NotFoundError
 from waferscope.service.parts import Parts
 from waferscope.service.store import add_delivery
-from waferscope.service.tables import Delivery, Webhook
+from waferscope.service.tables import Delivery, User, Webhook
 from waferscope.service.webhooks import store
 
 
@@ -48,3 +48,24 @@ def test_what_was_deleted_meanwhile_is_no_obstacle(house: Parts) -> None:
         assert store.get_delivery(session, "dlv_none") is None
         with pytest.raises(NotFoundError):
             store.get_webhook(session, "hook_none", None)
+
+
+@pytest.mark.parametrize(
+    ("active", "role", "may"),
+    [
+        (True, "engineer", True),
+        (True, "admin", True),
+        (True, "annotator", False),
+        (False, "admin", False),
+    ],
+)
+def test_an_owner_may_know_as_long_as_webhooks_are_theirs(
+    house: Parts, delivery: str, active: bool, role: str, may: bool
+) -> None:
+    with house.records.writing() as session:
+        owner = session.query(User).one()
+        owner.active, owner.role = active, role
+    with house.records.reading() as session:
+        found = store.get_delivery(session, delivery)
+        assert found is not None
+        assert store.may_have(session, found[1], found[0]) == may

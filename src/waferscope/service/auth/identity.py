@@ -43,6 +43,8 @@ class Identity:
 
 SYSTEM: Final = Identity("", "system", Role.ADMIN, via="", kind="system")
 """Who acts when nobody asked: the first start, retention, an admin at the command line."""
+NOBODY: Final = Identity("", "nobody", Role.VIEWER, via="", kind="cookie")
+"""Who leaves with cookies that are good for nothing any more."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,33 @@ class Authority:
         return found
 
 
+@dataclass(frozen=True)
+class Leaving(Authority):
+    """The check of a logout: a browser whose access has run out is known by its refresh token."""
+
+    async def __call__(
+        self,
+        request: Request,
+        bearer: Annotated[object, Depends(_bearer)],
+        key: Annotated[object, Depends(_key)],
+        cookie: Annotated[object, Depends(_cookie)],
+    ) -> Identity:
+        """Return who leaves, `NOBODY` if the cookies tell no more. Raises as any authority."""
+        try:
+            return await super().__call__(request, bearer, key, cookie)
+        except IdentityError:
+            if not _comes_with_cookies(request):
+                raise
+        house = parts_of(request)
+        refresh = request.cookies.get(cookies.REFRESH, "")
+        found = await house.records.lookups.run(_by_refresh, house, refresh, address_of(request))
+        if found is not NOBODY:
+            check_csrf(house, request, found.via)
+        return found
+
+
 Caller = Annotated[Identity, Depends(Authority(Role.VIEWER, with_one_time_password=True))]
+Leaver = Annotated[Identity, Depends(Leaving(Role.VIEWER, with_one_time_password=True))]
 Viewer = Annotated[Identity, Depends(Authority(Role.VIEWER))]
 Annotator = Annotated[Identity, Depends(Authority(Role.ANNOTATOR))]
 Engineer = Annotated[Identity, Depends(Authority(Role.ENGINEER))]
@@ -91,7 +119,8 @@ async def identify(request: Request) -> Identity:
     except IdentityError:
         await _count(house, house.settings.rate_address, "address", address_of(request))
         raise
-    await _count(house, house.settings.rate_identity, "identity", found.user_id, found.via)
+    whose = found.via if found.kind == "key" else found.user_id
+    await _count(house, house.settings.rate_identity, "identity", whose)
     if found.kind == "key":
         check_scope(found.scopes, request.method, request.url.path)
     return found
@@ -135,6 +164,26 @@ def _by_claims(
     )
 
 
+def _comes_with_cookies(request: Request) -> bool:
+    elsewise = "Authorization" in request.headers or "X-API-Key" in request.headers
+    return not elsewise and not {cookies.ACCESS, cookies.REFRESH}.isdisjoint(request.cookies)
+
+
+def _by_refresh(house: Parts, refresh: str, address: str) -> Identity:
+    with house.records.looking() as connection:
+        found = store.sitting_of_refresh(connection, tokens.digest(refresh))
+    if found is None:
+        return NOBODY
+    return Identity(
+        user_id=found.user_id,
+        name=found.user_name,
+        role=Role(found.role),
+        via=found.id,
+        kind="cookie",
+        address=address,
+    )
+
+
 def _by_key(house: Parts, key: str, address: str) -> Identity:
     digest = tokens.digest(key)
     with house.records.reading() as session:
@@ -153,6 +202,24 @@ def _by_key(house: Parts, key: str, address: str) -> Identity:
         scopes=found.scopes,
         address=address,
     )
+
+
+async def count_address(request: Request) -> None:
+    """Count a request that anybody may make. Raises RateError past the rate of its address."""
+    house = parts_of(request)
+    await _count(house, house.settings.rate_address, "address", address_of(request))
+
+
+async def count_login(request: Request) -> None:
+    """Count an attempt to log in. Raises RateError past the rate of its address."""
+    house = parts_of(request)
+    await _count(house, house.settings.rate_login, "login", address_of(request))
+
+
+Counted: Final = Depends(count_address)
+"""``dependencies=[Counted]`` limits a route that is open to anybody."""
+CountedLogin: Final = Depends(count_login)
+"""``dependencies=[CountedLogin]`` limits a route that a password or a token may be guessed at."""
 
 
 async def _count(house: Parts, rate: str, kind: str, *who: str) -> None:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from waferscope.errors import IdentityError, InputError
 from waferscope.service import store as trail
 from waferscope.service.auth import cookies, login, sso, store
 from waferscope.service.auth.identity import (
     Caller,
+    CountedLogin,
+    Leaver,
     address_of,
     check_csrf,
 )
 from waferscope.service.auth.schemas import LoggedIn, Login, Me, NewPassword, Refresh
 from waferscope.service.db import Writes
-from waferscope.service.parts import House, parts_of
+from waferscope.service.parts import House
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 router.include_router(sso.router)
 
 
-async def _count_login(request: Request) -> None:
-    house = parts_of(request)
-    await house.limits.check(house.settings.rate_login, "login", address_of(request))
-
-
-@router.post("/login", dependencies=[Depends(_count_login)])
+@router.post("/login", dependencies=[CountedLogin])
 def log_in(
     body: Login, request: Request, response: Response, session: Writes, house: House
 ) -> LoggedIn:
@@ -36,7 +33,7 @@ def log_in(
     return _answer(response, house, pair, by_cookie=body.keep == "cookie")
 
 
-@router.post("/refresh", dependencies=[Depends(_count_login)])
+@router.post("/refresh", dependencies=[CountedLogin])
 def refresh(
     body: Refresh, request: Request, response: Response, session: Writes, house: House
 ) -> LoggedIn:
@@ -53,9 +50,9 @@ def refresh(
 
 
 @router.post("/logout", status_code=204)
-def log_out(who: Caller, response: Response, session: Writes) -> None:
+def log_out(who: Leaver, response: Response, session: Writes) -> None:
     """End this login: none of its tokens is good any more."""
-    if who.kind != "key":
+    if who.via and who.kind != "key":
         store.end_sittings(session, "logout", user_id=who.user_id, only=who.via)
         trail.record(session, who, "auth.logout", who.user_id)
     cookies.clear_cookies(response)
@@ -74,7 +71,7 @@ def me(who: Caller) -> Me:
     )
 
 
-@router.post("/password", status_code=204, dependencies=[Depends(_count_login)])
+@router.post("/password", status_code=204, dependencies=[CountedLogin])
 def change_password(
     body: NewPassword, who: Caller, request: Request, session: Writes, house: House
 ) -> None:

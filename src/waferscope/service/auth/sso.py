@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from waferscope.errors import ConflictError, IdentityError
 from waferscope.service import store as trail
 from waferscope.service.auth import cookies, login, oidc, store
-from waferscope.service.auth.identity import SYSTEM, address_of
+from waferscope.service.auth.identity import SYSTEM, Counted, CountedLogin, address_of
 from waferscope.service.auth.roles import Role
 from waferscope.service.db import Writes
 from waferscope.service.parts import House
@@ -24,7 +24,7 @@ _UNSOUND: Final = re.compile(r"[^a-z0-9._@+-]+")
 router = APIRouter(prefix="/oidc")
 
 
-@router.get("/login", status_code=303)
+@router.get("/login", status_code=303, dependencies=[Counted])
 def begin(house: House) -> RedirectResponse:
     """Send the browser to the issuer."""
     journey = oidc.set_out(house.settings)
@@ -41,7 +41,7 @@ def begin(house: House) -> RedirectResponse:
     return answer
 
 
-@router.get("/callback", status_code=303)
+@router.get("/callback", status_code=303, dependencies=[CountedLogin])
 def finish(
     request: Request,
     session: Writes,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from waferscope.service.auth.roles import Role, lesser
@@ -27,6 +28,16 @@ class KnownUser:
     name: str
     role: str
     must_change_password: bool
+
+
+@dataclass(frozen=True)
+class KnownSitting:
+    """What a logout needs of a login whose access has run out."""
+
+    id: str
+    user_id: str
+    user_name: str
+    role: str
 
 
 @dataclass(frozen=True)
@@ -116,13 +127,21 @@ def user_by_id(session: Session, user_id: str) -> User | None:
 
 
 def failures_of(session: Session, name: str) -> LoginFailure:
-    """Return the count of a name's failures, held against other logins until the end."""
-    key = name.lower()[:200]
-    found = session.scalar(select(LoginFailure).where(LoginFailure.name == key).with_for_update())
-    if found is None:
-        found = LoginFailure(name=key, failures=0, failed_at=now())
-        session.add(found)
-        session.flush()
+    """Return the count of a name's failures, held against other logins until the end.
+
+    One statement adds it and holds it: a row that is not there yet cannot be held by reading, nor
+    one that another login forgets meanwhile.
+    """
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    insert: Any = (postgresql if is_postgresql else sqlite).insert(LoginFailure)
+    held = (
+        insert.values(name=name.lower()[:200], failures=0, failed_at=now())
+        .on_conflict_do_update(
+            index_elements=[LoginFailure.name], set_={"failures": LoginFailure.failures}
+        )
+        .returning(LoginFailure)
+    )
+    found: LoginFailure = session.scalars(held, execution_options={"populate_existing": True}).one()
     return found
 
 
@@ -170,6 +189,17 @@ def refresh_token(session: Session, digest: str) -> tuple[RefreshToken, Sitting,
         .with_for_update()
     ).one_or_none()
     return None if found is None else (found[0], found[1], found[2])
+
+
+def sitting_of_refresh(records: Session | Connection, digest: str) -> KnownSitting | None:
+    """Return the sitting of a refresh token, used up or not; None once the sitting was ended."""
+    found = records.execute(
+        select(Sitting.id, User.id.label("user_id"), User.name, User.role)
+        .join(RefreshToken, RefreshToken.sitting_id == Sitting.id)
+        .join(User, User.id == Sitting.user_id)
+        .where(RefreshToken.digest == digest, Sitting.revoked_at.is_(None))
+    ).one_or_none()
+    return None if found is None else KnownSitting(*found)
 
 
 def end_sittings(

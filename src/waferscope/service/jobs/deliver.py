@@ -23,6 +23,10 @@ LONGEST_WAIT_S: Final = 3600
 TIMEOUT_S: Final = 10
 DELIVERY: Final = "X-WaferScope-Delivery"
 EVENT: Final = "X-WaferScope-Event"
+NOT_THEIRS: Final = (
+    "Expected an owner who may know of this event, got one whose account is closed or whose role "
+    "has changed. Delete the webhook."
+)
 Outcome = Literal["delivered", "failed", "again", "gone"]
 _log = structlog.get_logger()
 
@@ -48,11 +52,13 @@ def post_delivery(delivery_id: str, attempt: int) -> Outcome:
     """Post a delivery once, and write how it went."""
     with house().records.reading() as session:
         found = store.get_delivery(session, delivery_id)
-    if found is None or found[0].state != "waiting":
-        return "gone"
-    status, error = _post(*found)
+        if found is None or found[0].state != "waiting":
+            return "gone"
+        delivery, webhook = found
+        may = store.may_have(session, webhook, delivery)
+    status, error = _post(delivery, webhook) if may else (None, NOT_THEIRS)
     taken = status is not None and 200 <= status < 300
-    last = attempt >= ATTEMPTS or status == httpx2.codes.GONE
+    last = not may or attempt >= ATTEMPTS or status == httpx2.codes.GONE
     with house().records.writing() as session:
         store.note_attempt(session, delivery_id, attempt, status, error)
         if taken or last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,8 +44,25 @@ def list_lots(session: Session, place: Place, product: str | None, text: str | N
     if product is not None:
         query = query.where(Lot.product == product)
     if text is not None:
-        query = query.where(func.lower(Lot.name).contains(text.lower(), autoescape=True))
+        query = query.where(Lot.name.regexp_match(in_any_case(text)))
     return list(session.scalars(newest_first(query, Lot.id, place)))
+
+
+def in_any_case(text: str) -> str:
+    """Return the regular expression of a text in capitals or not.
+
+    It leaves no letter's case to the database: SQLite knows that of ASCII alone, and PostgreSQL
+    that of its locale.
+
+    >>> in_any_case("äl1")
+    '[Ää][Ll]1'
+    """
+    return "".join(map(_any_case, text))
+
+
+def _any_case(sign: str) -> str:
+    ways = sorted({way for way in (sign, sign.lower(), sign.upper()) if len(way) == 1})
+    return re.escape(sign) if len(ways) == 1 else f"[{''.join(ways)}]"
 
 
 def get_lot(session: Session, lot_id: str) -> Lot:

@@ -9,6 +9,7 @@ from waferscope.errors import ConflictError
 from waferscope.service.auth.identity import Admin, Identity
 from waferscope.service.auth.passwords import check_password, hash_password, new_password
 from waferscope.service.auth.roles import Role
+from waferscope.service.auth.store import forget_failures
 from waferscope.service.db import Reads, Writes
 from waferscope.service.idempotency import CallOnce
 from waferscope.service.paging import Paging, page_of
@@ -88,6 +89,7 @@ def renew_password(session: Session, who: Identity, user: User) -> UserMade:
     user.password = hash_password(password)
     user.must_change_password = True
     store.end_sittings(session, user.id, "reset")
+    forget_failures(session, user.name)
     record(session, who, "users.reset_password", user.id)
     made = UserMade.model_validate(user)
     return made.model_copy(update={"one_time_password": password})

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from waferscope.errors import NotFoundError
 from waferscope.service.ids import new_id
 from waferscope.service.paging import Place
-from waferscope.service.store import newest_first
-from waferscope.service.tables import Delivery, Webhook
+from waferscope.service.store import may_know, newest_first
+from waferscope.service.tables import Delivery, User, Webhook
 from waferscope.service.tables.row import now
 
 
@@ -56,6 +56,12 @@ def get_delivery(session: Session, delivery_id: str) -> tuple[Delivery, Webhook]
         .where(Delivery.id == delivery_id)
     ).one_or_none()
     return None if found is None else (found[0], found[1])
+
+
+def may_have(session: Session, webhook: Webhook, delivery: Delivery) -> bool:
+    """Return whether a webhook's owner may know today of what is on its way to it."""
+    owner = select(User.id).where(User.id == webhook.user_id, may_know(session, delivery.payload))
+    return session.scalar(owner) is not None
 
 
 def note_attempt(
