@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import exc
 
+from tests.service.conftest import People
 from waferscope.errors import (
     FullError,
     IdentityError,
@@ -115,6 +117,29 @@ def test_what_no_database_holds_is_the_callers_mistake(records: Records, backend
         session.execute(sa.select(sa.literal(strange)))
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize(
+    "path",
+    ["/wafers?since=", "/wafers?until=", "/audit?since=", "/audit?until=", "/trends?since="],
+)
+def test_an_instant_beyond_the_calendar_is_the_callers_mistake(
+    people: People, path: str, at: str
+) -> None:
+    answer = people("admin").get(path + quote(at))
+    assert answer.status_code == 422
+    assert "beyond the calendar" in answer.json()["detail"]
+
+
+def test_errors_tell_no_parameters(records: Records) -> None:
+    def ask() -> None:
+        with records.engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1 FROM nothing WHERE a = :a"), {"a": "kelp-orbit"})
+
+    with pytest.raises(exc.DBAPIError) as caught:
+        ask()
+    assert "kelp-orbit" not in str(caught.value)
+
+
 class ToldError(Exception):
     """What a driver says."""
 
@@ -135,8 +160,10 @@ class ToldError(Exception):
         (exc.TimeoutError("QueuePool limit"), UnavailableError),
         (exc.DataError("x", {}, ToldError("out of range")), InputError),
         (exc.ProgrammingError("x", {}, ToldError("no such column")), exc.ProgrammingError),
+        (exc.StatementError("x", "SELECT", {}, OverflowError("date out of range")), InputError),
+        (exc.StatementError("x", "SELECT", {}, ValueError("naive")), exc.StatementError),
     ],
-    ids=["gone", "lost", "full", "pool", "data", "defect"],
+    ids=["gone", "lost", "full", "pool", "data", "defect", "calendar", "zone"],
 )
 def test_what_the_database_says_becomes_an_error_of_the_house(
     error: Exception, expected: type[Exception]

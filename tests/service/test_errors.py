@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import logging
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import exc
 
+from tests.service.conftest import PASSWORD, add_person
 from waferscope import errors
 from waferscope.errors import WaferScopeError
 from waferscope.service.app import build_app
 from waferscope.service.errors import FAULT, STATUS, problem_of, status_of
 from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
+from waferscope.service.telemetry import set_up_logging
 
 CLASSES = [one for _, one in inspect.getmembers(errors, inspect.isclass)]
 EXPECTED = {
@@ -88,7 +95,7 @@ def faulty(settings: Settings, house: Parts) -> FastAPI:
 def test_whatever_happens_the_shape_is_one(
     faulty: FastAPI, method: str, path: str, status: int, kind: str
 ) -> None:
-    with TestClient(faulty, raise_server_exceptions=False) as client:
+    with TestClient(faulty) as client:
         answer = client.request(method, path, headers={"X-Request-ID": "r1"})
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -104,3 +111,68 @@ def test_faulty_fields_are_named(faulty: FastAPI) -> None:
         broken = client.post("/taken", content=b"{", headers={"Content-Type": "application/json"})
     assert answer.json()["errors"][0]["where"] == ["body", "a"]
     assert broken.status_code == 422
+
+
+class TestLog:
+    """What is logged of an error: its cause, and nothing that a caller sent."""
+
+    @pytest.fixture
+    def log(self) -> Iterator[io.StringIO]:
+        """What a process writes to its log."""
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        set_up_logging()
+        written = io.StringIO()
+        for handler in root.handlers:
+            assert isinstance(handler, logging.StreamHandler)
+            handler.setStream(written)
+        yield written
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
+
+    @pytest.fixture
+    def stuck(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+        """A client of a house whose database is busy for writers."""
+
+        def fail(*_: object, **__: object) -> None:
+            raise exc.OperationalError("BEGIN", {}, Exception("it is locked\nROW: x"))
+
+        for call in ("execute", "scalar", "scalars"):
+            monkeypatch.setattr(f"sqlalchemy.orm.Session.{call}", fail)
+        return client
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("/auth/login", {"name": "fab-7-admin", "password": PASSWORD}),
+            ("/auth/refresh", {"refresh_token": PASSWORD}),
+        ],
+    )
+    def test_a_busy_database_is_one_line_without_what_was_sent(
+        self, stuck: TestClient, log: io.StringIO, path: str, body: dict[str, str]
+    ) -> None:
+        assert stuck.post(path, json=body).status_code == 503
+        text = log.getvalue()
+        assert not [secret for secret in body.values() if secret in text]
+        told = [line for line in text.splitlines() if "UnavailableError" in line]
+        assert len(told) == 1
+        assert len(told[0]) < 1000
+        line = json.loads(told[0])
+        assert "it is locked" in line["cause"]
+        assert "ROW" not in told[0]
+        assert "exception" not in line
+
+    def test_a_fault_is_one_line_without_who_asked(
+        self, faulty: FastAPI, house: Parts, log: io.StringIO
+    ) -> None:
+        person = add_person(house, "viewer")
+        with TestClient(faulty) as client:
+            answer = client.get("/fault", headers={**person.headers, "Cookie": f"a={PASSWORD}"})
+        assert answer.status_code == 500
+        text = log.getvalue()
+        assert not [secret for secret in (person.token, PASSWORD) if secret in text]
+        (told,) = (line for line in text.splitlines() if "ZeroDivisionError" in line)
+        assert len(told) < 10_000
+        line = json.loads(told)
+        assert line["request_id"] == answer.headers["X-Request-ID"]
+        assert line["exception"][0]["frames"][-1].endswith(" fault")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.testclient import TestClient
 
 from tests.service.conftest import People
 from waferscope.service.app import build_app
+from waferscope.service.middleware import LARGE
 from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
 
@@ -79,6 +84,42 @@ def test_files_have_a_limit_of_their_own(people: People) -> None:
     assert one.post("/predict", content=b"x" * 10_001, headers=raw).status_code == 413
 
 
+def routes_that_stream(api: FastAPI) -> set[tuple[str, str]]:
+    return {
+        (verb, route.path or "")
+        for route in iter_route_contexts(api.routes)
+        if isinstance(route.original_route, APIRoute)
+        if "received(" in inspect.getsource(route.original_route.endpoint)
+        for verb in route.methods or ()
+    }
+
+
+def test_the_limit_of_files_is_for_routes_that_write_them_to_disk(api: FastAPI) -> None:
+    assert routes_that_stream(api) == set(LARGE)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "multipart/form-data"])
+def test_what_a_route_holds_in_memory_is_small(api: FastAPI, client: TestClient, kind: str) -> None:
+    paths = api.openapi()["paths"]
+    taking = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
+    assert ("POST", "/api/v1/predict/batch") in taking
+    for verb, path in sorted(taking):
+        address = "http://testserver" + path.replace("{", "").replace("}", "")
+        for body in (b" " * 1001, chunks(2000)):
+            answer = client.request(verb, address, content=body, headers={"Content-Type": kind})
+            if (verb, path) in LARGE:
+                assert answer.status_code == 401, path
+            elif verb in {"POST", "PUT", "PATCH"} and isinstance(body, bytes):
+                assert answer.status_code == 413, f"{verb} {path}"
+            else:  # a route without a body reads none of it
+                assert answer.status_code >= 200, path
+
+
+def test_a_batch_is_refused_while_it_comes_in(client: TestClient) -> None:
+    raw = {"Content-Type": "text/plain"}
+    assert client.post("/predict/batch", content=chunks(2000), headers=raw).status_code == 413
+
+
 def test_a_small_body_passes(client: TestClient) -> None:
     answer = client.post("/auth/login", json={"name": "a", "password": "b"})
     assert answer.status_code == 401
@@ -92,6 +133,47 @@ def test_methods_nobody_has_are_counted_as_one(client: TestClient) -> None:
     assert "BREW" not in text
 
 
+def with_faults(settings: Settings, house: Parts) -> FastAPI:
+    """The app with a route that fails, and one that fails when its answer has begun."""
+    app = build_app(settings, house)
+
+    @app.get("/fault")
+    def fault() -> None:
+        raise ZeroDivisionError
+
+    @app.get("/late")
+    def late() -> StreamingResponse:
+        def parts() -> Iterator[bytes]:
+            yield b"begun"
+            raise ZeroDivisionError
+
+        return StreamingResponse(parts())
+
+    return app
+
+
+class TestFaults:
+    @pytest.fixture
+    def failing(self, settings: Settings, house: Parts) -> Iterator[TestClient]:
+        with TestClient(with_faults(settings, house)) as one:
+            yield one
+
+    def test_a_fault_is_answered_as_all_else(self, failing: TestClient) -> None:
+        answer = failing.get("/fault", headers={"X-Request-ID": "r-1"})
+        assert answer.status_code == 500
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "r-1"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"]
+        assert failing.get("/api/v1/health").status_code == 200
+        counted = failing.get("/api/v1/metrics").text
+        assert 'route="/fault",status="500"} 1.0' in counted
+
+    def test_an_answer_that_has_begun_is_cut_off(self, failing: TestClient) -> None:
+        with pytest.raises(ZeroDivisionError):
+            failing.get("/late")
+
+
 class TestElsewhere:
     @pytest.fixture
     def allowed(self, settings: Settings, house: Parts) -> Iterator[TestClient]:
@@ -103,6 +185,14 @@ class TestElsewhere:
         for origin, expected in (("https://fab.example", True), ("https://evil.example", False)):
             answer = allowed.get("/health", headers={"Origin": origin})
             assert (answer.headers.get("Access-Control-Allow-Origin") == origin) is expected
+
+    def test_an_allowed_origin_may_read_a_fault(self, settings: Settings, house: Parts) -> None:
+        open_to = settings.model_copy(update={"cors_origins": ("https://fab.example",)})
+        with TestClient(with_faults(open_to, house)) as one:
+            answer = one.get("/fault", headers={"Origin": "https://fab.example"})
+        assert answer.status_code == 500
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://fab.example"
+        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
 
     def test_none_may_by_default(self, client: TestClient) -> None:
         asked = {"Origin": "https://fab.example", "Access-Control-Request-Method": "GET"}

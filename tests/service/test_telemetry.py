@@ -9,7 +9,15 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
-from waferscope.service.telemetry import Figures, request_id, set_up_logging, start_request
+from waferscope.service.telemetry import (
+    MOST_CAUSES,
+    MOST_FRAMES,
+    Figures,
+    brief,
+    request_id,
+    set_up_logging,
+    start_request,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +66,70 @@ def test_an_error_brings_its_traceback(capsys: pytest.CaptureFixture[str]) -> No
         structlog.get_logger().error("fault", exc_info=error)
     (line,) = lines(capsys)
     assert "ZeroDivisionError" in json.dumps(line["exception"])
+
+
+def fail(depth: int = 0) -> None:
+    password = "kelp-orbit-tannin-7"
+    if depth:
+        fail(depth - 1)
+    raise ValueError(f"no such row{password[:0]}\nDETAIL: (kelp-orbit-tannin-7)")
+
+
+def fail_again(times: int) -> None:
+    try:
+        fail_again(times - 1) if times else fail(50)
+    except ValueError as error:
+        raise ValueError("x" * 10_000) from error
+
+
+@pytest.mark.parametrize("name", ["waferscope.service.errors", "uvicorn.error"])
+def test_a_traceback_tells_places_and_no_values(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    set_up_logging()
+    try:
+        fail(2)
+    except ValueError as error:
+        structlog.get_logger(name).error("fault", exc_info=error)
+        logging.getLogger(name).error("fault", exc_info=error)
+    text = capsys.readouterr().err
+    assert "kelp" not in text
+    for line in text.splitlines():
+        (told,) = json.loads(line)["exception"]
+        assert (told["exc_type"], told["exc_value"]) == ("ValueError", "no such row")
+        assert [frame.split()[-1] for frame in told["frames"][-3:]] == ["fail"] * 3
+        assert __file__ in told["frames"][-1]
+
+
+def test_a_long_chain_of_errors_is_a_short_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging()
+    try:
+        fail_again(20)
+    except ValueError as error:
+        structlog.get_logger().error("fault", exc_info=error)
+    (line,) = lines(capsys)
+    told = line["exception"]
+    assert isinstance(told, list)
+    assert len(told) == MOST_CAUSES
+    assert max(len(one["frames"]) for one in told) <= MOST_FRAMES
+    assert len(json.dumps(line)) < 16_000
+
+
+def test_of_a_group_the_first_error_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging()
+    group = ExceptionGroup("two", [ValueError("first"), KeyError("second")])
+    structlog.get_logger().error("fault", exc_info=group)
+    (line,) = lines(capsys)
+    assert isinstance(line["exception"], list)
+    assert [one["exc_value"] for one in line["exception"]] == ["two (2 sub-exceptions)", "first"]
+
+
+def test_an_error_that_cannot_be_told_does_no_harm() -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError("no words")
+
+    assert "no words" in brief(SilentError())
 
 
 @pytest.mark.parametrize("given", ["order-1", "a" * 64, "A.b_c-9"])

@@ -22,7 +22,7 @@ from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
 from waferscope.service.keys import routes as keys
 from waferscope.service.lots import routes as lots
-from waferscope.service.middleware import DOCS_FILES, BodyLimit, Surround
+from waferscope.service.middleware import DOCS_FILES, BodyLimit, Faults, Surround
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
 from waferscope.service.retention import routes as retention
@@ -71,6 +71,7 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     add_error_answers(app)
     app.add_exception_handler(AnsweredBefore, answer_again)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Faults)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

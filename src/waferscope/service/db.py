@@ -89,7 +89,10 @@ class Records:
 
 
 def build_engine(url: str) -> Engine:
-    """Return an engine with the settings of the house: WAL, foreign keys and waits that end."""
+    """Return an engine with the settings of the house: WAL, foreign keys and waits that end.
+
+    Its errors tell no parameters: they hold digests of passwords and what a fab calls its wafers.
+    """
     if not _is_sqlite(url):
         return create_engine(
             url,
@@ -97,10 +100,15 @@ def build_engine(url: str) -> Engine:
             max_overflow=POOL_SIZE,
             pool_timeout=POOL_WAIT_S,
             pool_pre_ping=True,
+            hide_parameters=True,
             connect_args={"connect_timeout": CONNECT_S},
         )
     engine = create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=2 * POOL_SIZE, pool_timeout=POOL_WAIT_S
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=2 * POOL_SIZE,
+        pool_timeout=POOL_WAIT_S,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -147,14 +155,22 @@ def translated() -> Iterator[None]:
     except exc.TimeoutError as error:
         raise UnavailableError("The database has no free connection. Try again.") from error
     except (exc.DataError, OverflowError) as error:
-        raise InputError(
-            "Expected values that the database can hold, got one with a NUL or too large a number."
-            " Correct it."
-        ) from error
+        raise _too_large() from error
     except exc.DBAPIError as error:
         if not isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
             raise
         raise _explain(error) from error
+    except exc.StatementError as error:
+        if not isinstance(error.orig, OverflowError):
+            raise
+        raise _too_large() from error  # an instant that is beyond the calendar in UTC
+
+
+def _too_large() -> InputError:
+    return InputError(
+        "Expected values that the database can hold, got one with a NUL, too large a number or a "
+        "date beyond the calendar. Correct it."
+    )
 
 
 def _explain(error: exc.DBAPIError) -> WaferScopeError:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from waferscope import errors
-from waferscope.service.telemetry import request_id
+from waferscope.service.telemetry import brief, request_id
 
 STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
     errors.WaferScopeError: 500,
@@ -86,9 +86,16 @@ def problem_of(error: errors.WaferScopeError, path: str) -> JSONResponse:
     return answer
 
 
+def _cause(error: Exception) -> str:
+    cause = error.__cause__
+    return "" if cause is None else f"{type(cause).__name__}: {brief(cause)}"
+
+
 async def _answer_own(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.WaferScopeError)
-    if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, errors.UnavailableError):  # foreseen: where it arose says nothing new
+        _log.error("error", kind=type(error).__name__, message=str(error), cause=_cause(error))
+    elif status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("error", kind=type(error).__name__, message=str(error), exc_info=error)
     return problem_of(error, request.url.path)
 
@@ -126,15 +133,19 @@ async def _answer_gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=400)  # nobody is there to read it
 
 
-async def _answer_fault(request: Request, error: Exception) -> Response:
+def fault_of(error: Exception, path: str) -> JSONResponse:
+    """Log what nobody foresaw, and return it as an answer that tells nothing of it."""
     _log.error("fault", kind=type(error).__name__, exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT, path=request.url.path)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT, path=path)
 
 
 def add_error_answers(app: FastAPI) -> None:
-    """Make the app answer every error in the one shape."""
+    """Make the app answer every error that is foreseen in the one shape.
+
+    `middleware.Faults` answers the others: a handler of the framework would do so outside of all
+    layers, without their headers, and then break the connection.
+    """
     app.add_exception_handler(errors.WaferScopeError, _answer_own)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(StarletteHTTPException, _answer_http)
     app.add_exception_handler(ClientDisconnect, _answer_gone)
-    app.add_exception_handler(Exception, _answer_fault)

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, log line, figures, headers, the size of its body."""
+"""What surrounds every request: its id, log line, figures, headers, faults, size of body."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waferscope.errors import SizeError
 from waferscope.service import telemetry
-from waferscope.service.errors import problem_of
+from waferscope.service.errors import fault_of, problem_of
 from waferscope.service.parts import Parts
 
-LARGE: Final = ("/api/v1/wafers", "/api/v1/lots", "/api/v1/uploads", "/api/v1/predict")
-"""Where files are sent to: for them the limit of uploads holds, else that of requests."""
+LARGE: Final = frozenset({("POST", "/api/v1/uploads"), ("POST", "/api/v1/predict")})
+"""What writes a file to disk as it comes: there the limit of uploads holds. All others hold the
+body in memory, and do so before they know who asks."""
 JSON: Final = "application/json"
 HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -99,6 +100,35 @@ def _note(parts: Parts, scope: Scope, status: int, seconds: float) -> None:
     )
 
 
+class Faults:
+    """Answers what nobody foresaw, inside of all layers that give answers their headers.
+
+    An answer that has begun cannot be another one: then the server logs the fault and hangs up.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        except Exception as error:
+            if begun:
+                raise
+            await fault_of(error, scope["path"])(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses bodies over the limit: by their announced length, or as soon as they pass it."""
 
@@ -114,7 +144,7 @@ class BodyLimit:
         # JSON is held in memory as a whole, files are not.
         is_file = not headers.get("Content-Type", JSON).startswith(JSON)
         settings = scope["app"].state.parts.settings
-        large = is_file and scope["path"].startswith(LARGE)
+        large = is_file and (scope["method"], scope["path"]) in LARGE
         limit = int((settings.max_upload_mb if large else settings.max_body_mb) * 1e6)
         announced = headers.get("Content-Length", "")
         if announced.isdigit() and int(announced) > limit:
