@@ -157,7 +157,10 @@ def test_whole_lots_are_ordered(people: People, house: Parts) -> None:
         lot_id = session.get_one(Wafer, ids[0]).lot_id
     answer = client.post("/predict/batch", json={"lot_ids": [lot_id]})
     assert (answer.status_code, answer.json()["total"]) == (202, 4)
-    assert client.post("/predict/batch", json={"lot_ids": ["lot_none"]}).status_code == 404
+    refused = client.post("/predict/batch", json={"lot_ids": [lot_id, "lot_none"]})
+    assert refused.status_code == 404
+    assert "lot_none" in refused.json()["detail"]
+    assert lot_id not in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("body", [{}, {"wafer_map_ids": ["a", "a"]}, {"lot_ids": []}])

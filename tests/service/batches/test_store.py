@@ -59,6 +59,8 @@ def test_wafers_of_lots_come_without_deleted_ones(house: Parts, ids: list[str]) 
         assert store.wafers_of_lots(session, [lot_id], 9) == sorted(left)
         assert store.wafers_of_lots(session, [lot_id], 2) == sorted(left)[:2]
         assert store.wafers_of_lots(session, ["lot_none"], 9) == []
+        asked = ["lot_b", lot_id, "lot_a", "lot_b"]
+        assert store.lots_without_wafers(session, asked) == ["lot_b", "lot_a"]
 
 
 def test_those_of_a_range_that_wait_are_found(house: Parts, batch_id: str, ids: list[str]) -> None:

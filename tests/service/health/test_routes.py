@@ -68,3 +68,14 @@ def test_figures_may_be_behind_a_token(settings: Settings, house: Parts) -> None
         assert client.get("/metrics").status_code == 401
         token = {"Authorization": "Bearer let me see"}
         assert client.get("/metrics", headers=token).status_code == 200
+
+
+def test_what_anybody_may_ask_is_limited_by_address_but_for_the_life_sign(
+    settings: Settings, house: Parts
+) -> None:
+    few = settings.model_copy(update={"rate_address": "2/minute"})
+    parts = Parts(**{**vars(house), "settings": few})
+    with TestClient(build_app(few, parts), base_url="http://testserver/api/v1") as client:
+        answers = [client.get(path).status_code for path in ("/ready", "/metrics", "/ready")]
+        assert answers == [200, 200, 429]
+        assert {client.get("/health").status_code for _ in range(5)} == {200}

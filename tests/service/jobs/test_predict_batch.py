@@ -23,6 +23,7 @@ from tests.service.stored import make_wafer, store_wafers
 from waferscope.errors import ModelError, UnavailableError
 from waferscope.service.batches import store
 from waferscope.service.jobs import predict_batch as job
+from waferscope.service.jobs.results import write_results
 from waferscope.service.ordered.order import Order, place
 from waferscope.service.parts import Parts
 from waferscope.service.settings import Settings
@@ -153,6 +154,23 @@ def test_a_cancelled_batch_stops_at_its_next_step(moved_in: Parts, person: Perso
     job.fail_batch(batch_id, "too late")
     batch = batch_of(moved_in, batch_id)
     assert (batch.state, batch.done, batch.error) == (store.CANCELLED, 0, "")
+
+
+def test_files_of_a_batch_cancelled_at_its_end_go(moved_in: Parts, person: Person) -> None:
+    ids = store_wafers(moved_in, person.id, [make_wafer(1, 12)])
+    kept, gone = (order(moved_in, person, ids, formats=["csv"]) for _ in range(2))
+    written = {}
+    for batch_id in (kept, gone):
+        job.start_batch(batch_id)
+        job.predict_wafers(batch_id, 0)
+        written[batch_id] = write_results(batch_id)
+    with moved_in.records.writing() as session:
+        store.end(session, store.get_batch(session, gone, None), store.CANCELLED)
+    for batch_id in (kept, gone, kept, gone):  # a step may run again
+        job.finish_batch(batch_id, written[batch_id])
+    assert list(moved_in.blobs.names("exports")) == list(written[kept].values())
+    assert batch_of(moved_in, kept).results == written[kept]
+    assert batch_of(moved_in, gone).state == store.CANCELLED
 
 
 def test_a_batch_for_another_model_fails_and_says_why(house: Parts, person: Person) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -74,6 +75,23 @@ def test_a_cancelled_batch_is_not_written_on(moved_in: Parts, predicted: Predict
     with moved_in.records.writing() as session:
         store.end(session, store.get_batch(session, batch_id, None), store.CANCELLED)
     assert results.write_results(batch_id) == {}
+
+
+def test_a_batch_cancelled_while_it_is_written_puts_nothing_away(
+    moved_in: Parts, predicted: Predicted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = predicted("csv", "json")
+    monkeypatch.setattr(results, "AT_A_TIME", 1)
+    read = results._prediction
+
+    def cancel(item: store.Settled) -> Any:
+        with moved_in.records.writing() as session:
+            store.end(session, store.get_batch(session, batch_id, None), store.CANCELLED)
+        return read(item)
+
+    monkeypatch.setattr(results, "_prediction", cancel)
+    assert results.write_results(batch_id) == {}
+    assert list(moved_in.blobs.names("exports")) == []
 
 
 def test_a_full_disk_is_named(

@@ -64,9 +64,12 @@ def create_batch(
 
 
 def _wafers_of(session: Session, lot_ids: list[str]) -> list[str]:
+    if empty := store.lots_without_wafers(session, lot_ids):
+        raise NotFoundError(
+            f"Expected lots with wafers, got {', '.join(empty[:5])}"
+            f"{' and others' if len(empty) > 5 else ''} without. Look into the list of lots."
+        )
     found = store.wafers_of_lots(session, lot_ids, MOST_WAFERS + 1)
-    if not found:
-        raise NotFoundError("Expected lots with wafers, got none. Look into the list of lots.")
     if len(found) > MOST_WAFERS:
         raise SizeError(
             f"Expected at most {MOST_WAFERS:,} wafers in a batch, got more. Name fewer lots."

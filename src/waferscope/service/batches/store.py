@@ -27,6 +27,13 @@ def wafers_of_lots(session: Session, lot_ids: Sequence[str], most: int) -> list[
     return list(session.scalars(there.order_by(Wafer.lot_id, Wafer.id).limit(most)))
 
 
+def lots_without_wafers(session: Session, lot_ids: Sequence[str]) -> list[str]:
+    """Return those of the lots, in their order, that hold no wafer or that there are not."""
+    there = select(Wafer.lot_id).where(Wafer.lot_id.in_(lot_ids), Wafer.deleted_at.is_(None))
+    found = set(session.scalars(there.distinct()))
+    return [lot_id for lot_id in dict.fromkeys(lot_ids) if lot_id not in found]
+
+
 def get_batch(session: Session, batch_id: str, user_id: str | None, *, hold: bool = False) -> Batch:
     """Return a batch; of one user alone if one is named. Raises NotFoundError.
 

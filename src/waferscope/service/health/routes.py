@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 import waferscope
 from waferscope.errors import IdentityError, UnavailableError
+from waferscope.service.auth.identity import Counted
 from waferscope.service.health import store
 from waferscope.service.health.probes import probe
 from waferscope.service.health.schemas import Alive, Readiness
@@ -24,7 +25,7 @@ async def health() -> Alive:
     return Alive(version=waferscope.__version__)
 
 
-@router.get("/ready", responses={503: {"model": Readiness}})
+@router.get("/ready", dependencies=[Counted], responses={503: {"model": Readiness}})
 async def ready(response: Response, house: House) -> Readiness:
     """Whether each part answers; 503 when one that requests need does not."""
     parts = await probe(house)
@@ -35,7 +36,7 @@ async def ready(response: Response, house: House) -> Readiness:
     return Readiness(ready=is_ready, parts=parts)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", dependencies=[Counted], response_class=Response)
 async def metrics(request: Request, house: House) -> Response:
     """Figures for Prometheus, of this process; those of the queue are read now."""
     token = house.settings.metrics_token.get_secret_value()

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import structlog
 from dbos import error as dbos_errors
+from sqlalchemy.orm import Session
 
 from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
@@ -144,21 +145,30 @@ def _draft(batch: Batch, item: Waiting, prediction: Prediction) -> Draft:
 
 
 def finish_batch(batch_id: str, results: dict[str, str]) -> None:
-    """End a batch with the files of its results, and tell whoever wants to know."""
+    """End a batch with the files of its results, and tell whoever wants to know.
+
+    Of a batch that was cancelled while they were put away, the files go.
+    """
     with house().records.writing() as session:
         batch = store.get_batch(session, batch_id, None, hold=True)
-        if batch.state != store.RUNNING:
-            return
-        batch.results = results
-        store.end(session, batch, store.DONE)
-        payload = {
-            "batch_id": batch_id,
-            "total": batch.total,
-            "done": batch.done,
-            "failed": batch.failed,
-            "model_version": batch.model_version,
-        }
-        announce(session, house().queue, EVENT, payload)
+        goes_on = batch.state == store.RUNNING
+        if goes_on:
+            _end_with(session, batch, results)
+    for blob in results.values() if not goes_on and batch.results != results else ():
+        house().blobs.delete(blob)
+
+
+def _end_with(session: Session, batch: Batch, results: dict[str, str]) -> None:
+    batch.results = results
+    store.end(session, batch, store.DONE)
+    payload = {
+        "batch_id": batch.id,
+        "total": batch.total,
+        "done": batch.done,
+        "failed": batch.failed,
+        "model_version": batch.model_version,
+    }
+    announce(session, house().queue, EVENT, payload)
 
 
 def fail_batch(batch_id: str, why: str) -> None:

@@ -30,7 +30,7 @@ def write_results(batch_id: str) -> dict[str, str]:
     """Write the files that a batch asks for; return their blobs by format.
 
     Wafers that failed, or cannot be read any more, are listed in one more file, ``failures``.
-    Writing them again replaces them.
+    Writing them again replaces them. Nothing is written of a batch that was cancelled meanwhile.
     """
     with house().records.reading() as session:
         formats = store.get_batch(session, batch_id, None).request["formats"]
@@ -47,7 +47,14 @@ def write_results(batch_id: str) -> dict[str, str]:
         if failures:
             files[FAILURES] = Path(folder, FAILURES)
             files[FAILURES].write_bytes(listed)
+        if not _goes_on(batch_id):
+            return {}
         return {name: _put(batch_id, name, path) for name, path in files.items()}
+
+
+def _goes_on(batch_id: str) -> bool:
+    with house().records.reading() as session:
+        return store.get_batch(session, batch_id, None).state == store.RUNNING
 
 
 def _put(batch_id: str, name: str, path: Path) -> str:
