@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.service.stored import make_wafer
@@ -13,9 +18,10 @@ from waferscope.domain.prediction import Prediction
 from waferscope.infer import load_predictor
 from waferscope.io import write
 from waferscope.io.image import draw_overlay
-from waferscope.service.jobs.sinks import PICTURE_PX, SINKS, _scale
+from waferscope.service.jobs.sinks import PICTURE_PX, SINKS, Mark, _scale
 
 FAILURES = b"position,wafer_map_id,error\n"
+MARKS = [Mark(position, f"waf_{position}") for position in (0, 1, 3, 4, 7)]
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +33,33 @@ def predictions() -> list[Prediction]:
 
 def written(name: str, predictions: list[Prediction], folder: Path) -> Path:
     sink = SINKS[name](folder)
-    for prediction in predictions:
-        sink.add(prediction)
+    for mark, prediction in zip(MARKS, predictions, strict=True):
+        sink.add(mark, prediction)
     return sink.close(FAILURES)
 
 
-@pytest.mark.parametrize("name", ["csv", "parquet", "json"])
-def test_files_are_the_librarys(name: str, predictions: list[Prediction], tmp_path: Path) -> None:
+def told(row: dict[str, Any]) -> Mark:
+    """Take out of a row which wafer it is about; what is left is the library's."""
+    return Mark(int(row.pop("position")), row.pop("wafer_map_id"))
+
+
+READ: dict[str, Callable[[bytes], list[dict[str, Any]]]] = {
+    "csv": lambda data: list(csv.DictReader(io.StringIO(data.decode()))),
+    "parquet": lambda data: pq.read_table(io.BytesIO(data)).to_pylist(),
+    "json": json.loads,
+}
+
+
+@pytest.mark.parametrize("name", list(READ))
+def test_files_are_the_librarys_and_say_which_wafer_each_row_is(
+    name: str, predictions: list[Prediction], tmp_path: Path
+) -> None:
     write(predictions, tmp_path / f"wanted.{name}")
-    found = written(name, predictions, tmp_path)
-    assert found.read_bytes() == (tmp_path / f"wanted.{name}").read_bytes()
+    wanted = READ[name]((tmp_path / f"wanted.{name}").read_bytes())
+    rows = READ[name](written(name, predictions, tmp_path).read_bytes())
+    assert list(rows[0])[:2] == ["position", "wafer_map_id"]
+    assert [told(row) for row in rows] == MARKS
+    assert rows == wanted
 
 
 def test_coco_is_the_librarys(predictions: list[Prediction], tmp_path: Path) -> None:
@@ -45,6 +68,7 @@ def test_coco_is_the_librarys(predictions: list[Prediction], tmp_path: Path) -> 
     assert found["annotations"]
     names = [image["file_name"] for image in found["images"]]
     assert len(set(names)) == len(names) == len(predictions)
+    assert [told(image) for image in found["images"]] == MARKS
     assert found == json.loads((tmp_path / "wanted.coco.json").read_bytes())
 
 
@@ -53,7 +77,9 @@ def test_the_zip_has_everything(predictions: list[Prediction], tmp_path: Path) -
     with zipfile.ZipFile(written("zip", predictions, tmp_path)) as archive:
         names = archive.namelist()
         assert archive.testzip() is None
-        assert archive.read("results.csv") == (tmp_path / "wanted.csv").read_bytes()
+        rows = READ["csv"](archive.read("results.csv"))
+        assert [told(row) for row in rows] == MARKS
+        assert rows == READ["csv"]((tmp_path / "wanted.csv").read_bytes())
         assert archive.read("failures.csv") == FAILURES
         report = archive.read("report.html").decode()
         pictures = [name for name in names if name.startswith("wafers/")]

@@ -14,7 +14,7 @@ from waferscope.errors import FullError, NotFoundError, UnavailableError, WaferS
 from waferscope.io.results import csv_bytes
 from waferscope.service.batches import store
 from waferscope.service.batches.store import Settled
-from waferscope.service.jobs.sinks import SINKS, Sink
+from waferscope.service.jobs.sinks import SINKS, Mark, Sink
 from waferscope.service.jobs.steps import house
 from waferscope.service.predicted.blob import unpack
 from waferscope.service.storage import blob_name
@@ -38,10 +38,10 @@ def write_results(batch_id: str) -> dict[str, str]:
     with _disk(), tempfile.TemporaryDirectory(prefix="waferscope-") as folder:
         sinks: dict[str, Sink] = {name: SINKS[name](Path(folder)) for name in formats}
         count = 0
-        for prediction in _predictions(batch_id, failures):
+        for mark, prediction in _predictions(batch_id, failures):
             count += 1
             for sink in sinks.values():
-                sink.add(prediction)
+                sink.add(mark, prediction)
         listed = csv_bytes(("position", "wafer_map_id", "error"), failures)
         files = {name: sink.close(listed) for name, sink in sinks.items()} if count else {}
         if failures:
@@ -63,7 +63,7 @@ def _put(batch_id: str, name: str, path: Path) -> str:
     return blob
 
 
-def _predictions(batch_id: str, failures: list[Failure]) -> Iterator[Prediction]:
+def _predictions(batch_id: str, failures: list[Failure]) -> Iterator[tuple[Mark, Prediction]]:
     """Yield the kept predictions of a batch; write into ``failures`` which there are not, and why.
 
     Nothing more is yielded of a batch that was cancelled meanwhile.
@@ -77,7 +77,7 @@ def _predictions(batch_id: str, failures: list[Failure]) -> Iterator[Prediction]
         for item in items:
             after = item.position
             try:
-                yield _prediction(item)
+                yield Mark(item.position, item.wafer_id), _prediction(item)
             except UnavailableError:
                 raise
             except WaferScopeError as error:

@@ -9,7 +9,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import IO, Any, Final, NamedTuple, Protocol
 
 from waferscope.domain.prediction import Prediction
 from waferscope.io import WRITERS
@@ -25,10 +25,17 @@ PICTURE_PX: Final = 380
 """Width of a wafer in the zip: 33 ms of a core each; at the 760 of a single picture, 110."""
 
 
+class Mark(NamedTuple):
+    """Which wafer of a batch a row is about: names of wafers may repeat, as after a retest."""
+
+    position: int
+    wafer_map_id: str
+
+
 class Sink(Protocol):
     """A file in the making."""
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, mark: Mark, prediction: Prediction) -> None:
         """Take one more prediction."""
 
     def close(self, failures: bytes) -> Path:
@@ -43,9 +50,9 @@ class TableSink:
         self._writer: Final = WRITERS[name, "predictions"]
         self._rows: Final[list[Any]] = []
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, mark: Mark, prediction: Prediction) -> None:
         """Take one more row."""
-        self._rows.append(self._writer.row(prediction))
+        self._rows.append(mark._asdict() | self._writer.row(prediction))
 
     def close(self, failures: bytes) -> Path:
         """Write the table."""
@@ -55,16 +62,18 @@ class TableSink:
 
 
 class JsonSink:
-    """A JSON array with one full record per line, as `io` writes it."""
+    """A JSON array with one full record per line, as `io` writes it, its mark in front."""
 
     def __init__(self, folder: Path) -> None:
         self._path: Final = folder / "json"
         self._file: Final = self._path.open("wb")
         self._between = b"[\n"
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, mark: Mark, prediction: Prediction) -> None:
         """Write one more record."""
-        self._file.write(self._between + json_row(prediction))
+        front = json.dumps(mark._asdict()).encode().removesuffix(b"}")
+        rest = json_row(prediction).removeprefix(b"{")
+        self._file.write(self._between + front + b", " + rest)
         self._between = b",\n"
 
     def close(self, failures: bytes) -> Path:
@@ -87,11 +96,11 @@ class CocoSink:
         self._names: Final = FileNames()
         self._first: dict[str, Any] = {}
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, mark: Mark, prediction: Prediction) -> None:
         """Write one more image and its annotations, numbered."""
         row = coco_row(prediction)
         self._first = self._first or row
-        image = self._append("images", coco_image(row, self._names))
+        image = self._append("images", coco_image(row, self._names) | mark._asdict())
         for annotation in row["annotations"]:
             self._append("annotations", {"image_id": image, **annotation})
 
@@ -129,9 +138,9 @@ class ZipSink:
         self._summary: Final = LotSummary()
         self._rows: Final[list[Any]] = []
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, mark: Mark, prediction: Prediction) -> None:
         """Draw one more wafer."""
-        self._rows.append(result_row(prediction))
+        self._rows.append(mark._asdict() | result_row(prediction))
         update(self._summary, prediction)
         name = f"wafers/{len(self._rows):06d}_{safe_name(name_of(prediction))}.png"
         self._zip.writestr(name, png_bytes(draw_overlay(prediction, _scale(prediction))))
