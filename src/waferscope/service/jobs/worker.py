@@ -15,6 +15,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 from waferscope.errors import UnavailableError
 from waferscope.service.jobs import store
 from waferscope.service.jobs.catalogue import JOBS
+from waferscope.service.jobs.figures import showing
 from waferscope.service.jobs.retain import ask_for
 from waferscope.service.jobs.steps import GATE, move_in
 from waferscope.service.migrate import require_newest
@@ -46,9 +47,15 @@ def new_badge(name: str = "") -> Badge:
 def work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
     """Do jobs until ``stop`` is set; return whether every step that was begun came to its end.
 
-    Raises ConfigError when the database is not that of this version.
+    Raises ConfigError when the database is not that of this version, or the port of its figures is
+    taken.
     """
     require_newest(house.records.engine)
+    with showing(house):
+        return _work(house, badge, stop)
+
+
+def _work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
     move_in(house)
     GATE.open()
     _launch(house, badge)
