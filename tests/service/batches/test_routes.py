@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -18,8 +21,10 @@ from tests.service.stored import make_wafer, store_wafers
 from waferscope.domain.masks import rle_to_mask
 from waferscope.service.parts import Parts
 from waferscope.service.tables import Wafer
+from waferscope.service.upkeep.check import check
 
 FORMATS = ["csv", "parquet", "json", "coco", "zip"]
+MARK = ["position", "wafer_map_id", "prediction_id"]
 
 
 def stored(client: TestClient, house: Parts, count: int = 2) -> list[str]:
@@ -65,11 +70,17 @@ def test_a_batch_is_done_and_its_files_are_fetched(people: People, house: Parts)
         json={"wafer_map_ids": ids},
     )
     wanted = [one["prediction"] for one in answer.json()["predictions"]]
-    assert files["json"].json() == wanted
-    assert [line.split(",")[0] for line in files["csv"].text.splitlines()[1:]] == [
-        one["wafer"]["wafer_id"] for one in wanted
+    items = client.get(f"{path}/wafers", params={"state": "done"}).json()["items"]
+    marks = [{name: one[name] for name in MARK} for one in items]
+    records = files["json"].json()
+    assert [{name: one.pop(name) for name in MARK} for one in records] == marks
+    assert records == wanted
+    rows = list(csv.DictReader(io.StringIO(files["csv"].text)))
+    assert [{name: one[name] for name in MARK} for one in rows] == [
+        {name: str(value) for name, value in one.items()} for one in marks
     ]
-    assert pq.read_table(io.BytesIO(files["parquet"].content)).num_rows == 3
+    assert [one["wafer_id"] for one in rows] == [one["wafer"]["wafer_id"] for one in wanted]
+    assert pq.read_table(io.BytesIO(files["parquet"].content)).select(MARK).to_pylist() == marks
     check_coco(files["coco"].json(), wanted)
     with zipfile.ZipFile(io.BytesIO(files["zip"].content)) as archive:
         names = archive.namelist()
@@ -125,6 +136,31 @@ def test_a_cancelled_batch_never_begins(people: People, house: Parts) -> None:
     assert client.get(f"{path}/results/csv").status_code == 404
     assert client.delete(path).status_code == 204
     assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("forget", [False, True], ids=["kept", "deleted"])
+def test_a_batch_cancelled_while_its_files_are_put_leaves_none(
+    people: People, house: Parts, monkeypatch: pytest.MonkeyPatch, forget: bool
+) -> None:
+    client = people("annotator")
+    batch_id = ask(client, stored(client, house), formats=["csv", "json"])["id"]
+    path, put = f"/predict/batch/{batch_id}", house.blobs.put_file
+    answers: list[int] = []
+
+    def cancelled_meanwhile(name: str, file: Path) -> None:
+        put(name, file)
+        if not answers:
+            answers.append(client.post(f"{path}/cancel").status_code)
+            if forget:
+                answers.append(client.delete(path).status_code)
+
+    monkeypatch.setattr(house.blobs, "put_file", cancelled_meanwhile)
+    with working(house):
+        eventually(lambda: house.queue.state(batch_id) == "SUCCESS", 60)
+    assert answers == [200, 204][: 1 + forget]
+    assert client.get(path).status_code == (404 if forget else 200)
+    assert check(house, young=timedelta(0)).is_sound
+    assert list(house.blobs.names("exports")) == []
 
 
 def test_a_deleted_batch_leaves_no_files(people: People, house: Parts) -> None:

@@ -97,6 +97,7 @@ def test_settled_wafers_come_in_parts(house: Parts, batch_id: str, ids: list[str
         rest = store.settled_items(session, batch_id, 2, 3)
     assert [one.position for one in [*first, *rest]] == [0, 1, 2, 3]
     assert first[0].wafer_blob is not None
+    assert (first[0].prediction_id, first[2].prediction_id) == (kept, None)
     assert (first[1].wafer_blob, first[1].prediction_blob) == (None, None)
     assert first[2].error == "damaged"
 
@@ -123,6 +124,16 @@ def test_a_batch_ends_once(house: Parts, batch_id: str) -> None:
         store.end(session, batch, store.DONE)
     assert (batch.state, batch.error) == (store.FAILED, "why")
     assert batch.finished_at is not None
+
+
+def test_a_job_goes_on_with_an_open_batch_alone(house: Parts, batch_id: str) -> None:
+    with house.records.writing() as session:
+        assert store.open_batch(session, batch_id, hold=True) is not None
+        store.end(session, store.get_batch(session, batch_id, None), store.CANCELLED)
+        assert store.open_batch(session, batch_id) is None
+        assert store.find_batch(session, batch_id) is not None
+        assert store.find_batch(session, "bat_none") is None
+        assert store.open_batch(session, "bat_none") is None
 
 
 def test_a_deleted_batch_takes_its_list_along(house: Parts, batch_id: str) -> None:

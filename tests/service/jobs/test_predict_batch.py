@@ -173,6 +173,61 @@ def test_files_of_a_batch_cancelled_at_its_end_go(moved_in: Parts, person: Perso
     assert batch_of(moved_in, gone).state == store.CANCELLED
 
 
+@pytest.mark.parametrize("forget", [False, True], ids=["kept", "deleted"])
+def test_what_is_predicted_when_a_batch_is_cancelled_is_kept(
+    moved_in: Parts, person: Person, monkeypatch: pytest.MonkeyPatch, forget: bool
+) -> None:
+    ids = store_wafers(moved_in, person.id, [make_wafer(seed, 12) for seed in range(2)])
+    batch_id = order(moved_in, person, ids)
+    predict = moved_in.engine.predict
+
+    def cancelled_meanwhile(*words: Any) -> Any:
+        with moved_in.records.writing() as session:
+            batch = store.get_batch(session, batch_id, None)
+            store.end(session, batch, store.CANCELLED)
+            if forget:
+                store.delete_batch(session, batch)
+        return predict(*words)
+
+    monkeypatch.setattr(moved_in.engine, "predict", cancelled_meanwhile)
+    job.start_batch(batch_id)
+    assert not job.predict_wafers(batch_id, 0)
+    assert count(moved_in, Prediction.id) == 2
+    assert check(moved_in, young=timedelta(0)).is_sound
+    if not forget:
+        batch = batch_of(moved_in, batch_id)
+        assert (batch.state, batch.done) == (store.CANCELLED, 2)
+
+
+def test_steps_of_a_deleted_batch_do_nothing(moved_in: Parts) -> None:
+    moved_in.blobs.put("exports/ne/bat_none/csv", b"put before it was deleted")
+    assert job.start_batch("bat_none") == 0
+    assert not job.predict_wafers("bat_none", 0)
+    assert write_results("bat_none") == {}
+    job.finish_batch("bat_none", {})
+    assert list(moved_in.blobs.names("exports")) == []
+    job.fail_batch("bat_none", "too late")
+
+
+def test_a_batch_that_fails_at_its_files_leaves_none(
+    house: Parts, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = store_wafers(house, person.id, [make_wafer(1, 12)])
+    batch_id = order(house, person, ids, formats=["csv", "json"])
+    put = house.blobs.put_file
+
+    def stumble(name: str, path: Path) -> None:
+        if name.endswith("/json"):
+            raise ZeroDivisionError
+        put(name, path)
+
+    monkeypatch.setattr(house.blobs, "put_file", stumble)
+    with working(house):
+        eventually(lambda: house.queue.state(batch_id) == "ERROR", 60)
+    assert batch_of(house, batch_id).state == store.FAILED
+    assert list(house.blobs.names("exports")) == []
+
+
 def test_a_batch_for_another_model_fails_and_says_why(house: Parts, person: Person) -> None:
     ids = store_wafers(house, person.id, [make_wafer(1, 12)])
     batch_id = order(house, person, ids, model="9.9")

@@ -21,7 +21,7 @@ from waferscope.io.image import draw_overlay
 from waferscope.service.jobs.sinks import PICTURE_PX, SINKS, Mark, _scale
 
 FAILURES = b"position,wafer_map_id,error\n"
-MARKS = [Mark(position, f"waf_{position}") for position in (0, 1, 3, 4, 7)]
+MARKS = [Mark(position, f"waf_{position}", f"pred_{position}") for position in (0, 1, 3, 4, 7)]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def written(name: str, predictions: list[Prediction], folder: Path) -> Path:
 
 
 def told(row: dict[str, Any]) -> Mark:
-    """Take out of a row which wafer it is about; what is left is the library's."""
-    return Mark(int(row.pop("position")), row.pop("wafer_map_id"))
+    """Take out of a row what it is about; what is left is the library's."""
+    return Mark(int(row.pop("position")), row.pop("wafer_map_id"), row.pop("prediction_id"))
 
 
 READ: dict[str, Callable[[bytes], list[dict[str, Any]]]] = {
@@ -57,7 +57,7 @@ def test_files_are_the_librarys_and_say_which_wafer_each_row_is(
     write(predictions, tmp_path / f"wanted.{name}")
     wanted = READ[name]((tmp_path / f"wanted.{name}").read_bytes())
     rows = READ[name](written(name, predictions, tmp_path).read_bytes())
-    assert list(rows[0])[:2] == ["position", "wafer_map_id"]
+    assert tuple(rows[0])[:3] == Mark._fields == ("position", "wafer_map_id", "prediction_id")
     assert [told(row) for row in rows] == MARKS
     assert rows == wanted
 

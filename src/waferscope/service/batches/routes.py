@@ -110,10 +110,13 @@ def cancel_batch(batch_id: str, who: Annotator, house: House) -> BatchShown:
     with house.records.writing() as session:
         batch = store.get_batch(session, batch_id, _whose(who), hold=True)
         _refuse_unless(batch.state in store.OPEN, "a batch that has not ended", batch)
+        waits = batch.state == store.QUEUED
         store.end(session, batch, store.CANCELLED)
         record(session, who, "batches.cancel", batch_id)
-    # The job looks at the state before each step; this keeps one that waits from beginning.
-    house.queue.cancel(batch_id)
+    # A job that runs sees the state at its next step, and removes files that it has put: cancelled
+    # itself, it could not. This keeps one that waits from beginning.
+    if waits:
+        house.queue.cancel(batch_id)
     return BatchShown.of(batch)
 
 

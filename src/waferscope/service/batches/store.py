@@ -39,12 +39,23 @@ def get_batch(session: Session, batch_id: str, user_id: str | None, *, hold: boo
 
     With ``hold`` nobody else changes it until the end.
     """
-    found = session.get(Batch, batch_id, with_for_update=hold)
+    found = find_batch(session, batch_id, hold=hold)
     if found is None or user_id not in (None, found.user_id):
         raise NotFoundError(
             f"Expected the id of a batch of yours, got {batch_id!r:.60}. Look into the list."
         )
     return found
+
+
+def find_batch(session: Session, batch_id: str, *, hold: bool = False) -> Batch | None:
+    """Return a batch for its job, None if it was deleted; held as by `get_batch`."""
+    return session.get(Batch, batch_id, with_for_update=hold)
+
+
+def open_batch(session: Session, batch_id: str, *, hold: bool = False) -> Batch | None:
+    """Return a batch with which its job may go on, None if it has ended or was deleted."""
+    found = find_batch(session, batch_id, hold=hold)
+    return found if found is not None and found.state in OPEN else None
 
 
 def delete_batch(session: Session, batch: Batch) -> None:
@@ -130,10 +141,14 @@ def settle(
 
 @dataclass(frozen=True)
 class Settled:
-    """A wafer of a batch after all; blobs are None where it failed or was deleted since."""
+    """A wafer of a batch after all.
+
+    The prediction is None where it failed; blobs are None where it failed or was deleted since.
+    """
 
     position: int
     wafer_id: str
+    prediction_id: str | None
     error: str
     wafer_blob: str | None
     prediction_blob: str | None
@@ -145,6 +160,7 @@ def settled_items(session: Session, batch_id: str, after: int, count: int) -> li
         select(
             BatchItem.position,
             BatchItem.wafer_id,
+            BatchItem.prediction_id,
             BatchItem.error,
             Wafer.blob,
             Prediction.blob,

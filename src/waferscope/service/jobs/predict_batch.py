@@ -16,7 +16,7 @@ from waferscope.errors import NotFoundError, UnavailableError, WaferScopeError
 from waferscope.service.batches import store
 from waferscope.service.batches.store import Waiting
 from waferscope.service.events import announce
-from waferscope.service.jobs.results import write_results
+from waferscope.service.jobs.results import discard_results, write_results
 from waferscope.service.jobs.steps import house, run_step
 from waferscope.service.predicted.draft import Choices, Draft, draft
 from waferscope.service.predicted.keep import keep
@@ -71,8 +71,8 @@ class _Ending:
 def start_batch(batch_id: str) -> int:
     """Begin a batch; return how many wafers it has, 0 when it is not to be done any more."""
     with house().records.writing() as session:
-        batch = store.get_batch(session, batch_id, None, hold=True)
-        if batch.state not in store.OPEN:
+        batch = store.open_batch(session, batch_id, hold=True)
+        if batch is None:
             return 0
         batch.model_version = house().engine.version(batch.request["model"])
         batch.state = store.RUNNING
@@ -81,11 +81,14 @@ def start_batch(batch_id: str) -> int:
 
 
 def predict_wafers(batch_id: str, first: int) -> bool:
-    """Predict those of one step's wafers that still wait; return whether the batch goes on."""
+    """Predict those of one step's wafers that still wait; return whether the batch goes on.
+
+    What was predicted when the batch is cancelled is kept: its blobs are there by then.
+    """
     with house().records.reading() as session:
-        batch = store.get_batch(session, batch_id, None)
+        batch = store.open_batch(session, batch_id)
         waiting = store.waiting_items(session, batch_id, first, WAFERS_PER_STEP)
-    if batch.state != store.RUNNING:
+    if batch is None:
         return False
     house().engine.version(batch.model_version)
     failed: dict[int, str] = {}
@@ -95,14 +98,14 @@ def predict_wafers(batch_id: str, first: int) -> bool:
         for item, prediction in _predict(loaded, batch.request["threshold"], failed)
     }
     with house().records.writing() as session:
-        batch = store.get_batch(session, batch_id, None, hold=True)
-        if batch.state != store.RUNNING:
-            return False
+        batch = store.find_batch(session, batch_id, hold=True)
         kept = keep(session, house().queue, list(drafts.values()))
+        if batch is None:
+            return False
         done = {at: kept[one.wafer_id] for at, one in drafts.items() if one.wafer_id in kept}
         failed |= dict.fromkeys(drafts.keys() - done.keys(), _GONE)
         store.settle(session, batch, done, failed)
-    return True
+        return batch.state in store.OPEN
 
 
 _GONE: Final = "There is no such wafer, or it was deleted."
@@ -147,15 +150,14 @@ def _draft(batch: Batch, item: Waiting, prediction: Prediction) -> Draft:
 def finish_batch(batch_id: str, results: dict[str, str]) -> None:
     """End a batch with the files of its results, and tell whoever wants to know.
 
-    Of a batch that was cancelled while they were put away, the files go.
+    Of a batch that was cancelled or deleted while they were put, the files go.
     """
     with house().records.writing() as session:
-        batch = store.get_batch(session, batch_id, None, hold=True)
-        goes_on = batch.state == store.RUNNING
-        if goes_on:
+        batch = store.find_batch(session, batch_id, hold=True)
+        if batch is not None and batch.state in store.OPEN:
             _end_with(session, batch, results)
-    for blob in results.values() if not goes_on and batch.results != results else ():
-        house().blobs.delete(blob)
+    if batch is None or batch.state != store.DONE:
+        discard_results(batch_id)
 
 
 def _end_with(session: Session, batch: Batch, results: dict[str, str]) -> None:
@@ -172,7 +174,10 @@ def _end_with(session: Session, batch: Batch, results: dict[str, str]) -> None:
 
 
 def fail_batch(batch_id: str, why: str) -> None:
-    """End a batch that cannot be done, and say why."""
+    """End a batch that cannot be done, and say why; files that were put by then go."""
     with house().records.writing() as session:
-        batch = store.get_batch(session, batch_id, None, hold=True)
-        store.end(session, batch, store.FAILED, why)
+        batch = store.find_batch(session, batch_id, hold=True)
+        if batch is not None:
+            store.end(session, batch, store.FAILED, why)
+    if batch is None or batch.state != store.DONE:
+        discard_results(batch_id)

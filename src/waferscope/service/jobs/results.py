@@ -30,10 +30,12 @@ def write_results(batch_id: str) -> dict[str, str]:
     """Write the files that a batch asks for; return their blobs by format.
 
     Wafers that failed, or cannot be read any more, are listed in one more file, ``failures``.
-    Writing them again replaces them. Nothing is written of a batch that was cancelled meanwhile.
+    Writing them again replaces them. Nothing is written of a batch that was cancelled or deleted
+    meanwhile.
     """
     with house().records.reading() as session:
-        formats = store.get_batch(session, batch_id, None).request["formats"]
+        batch = store.open_batch(session, batch_id)
+    formats = batch.request["formats"] if batch else []
     failures: list[Failure] = []
     with _disk(), tempfile.TemporaryDirectory(prefix="waferscope-") as folder:
         sinks: dict[str, Sink] = {name: SINKS[name](Path(folder)) for name in formats}
@@ -52,13 +54,23 @@ def write_results(batch_id: str) -> dict[str, str]:
         return {name: _put(batch_id, name, path) for name, path in files.items()}
 
 
+def discard_results(batch_id: str) -> None:
+    """Delete the files of a batch that did not come to its end, whichever were put by then."""
+    for name in (*SINKS, FAILURES):
+        house().blobs.delete(_blob(batch_id, name))
+
+
 def _goes_on(batch_id: str) -> bool:
     with house().records.reading() as session:
-        return store.get_batch(session, batch_id, None).state == store.RUNNING
+        return store.open_batch(session, batch_id) is not None
+
+
+def _blob(batch_id: str, name: str) -> str:
+    return f"{blob_name('exports', batch_id)}/{name}"
 
 
 def _put(batch_id: str, name: str, path: Path) -> str:
-    blob = f"{blob_name('exports', batch_id)}/{name}"
+    blob = _blob(batch_id, name)
     house().blobs.put_file(blob, path)
     return blob
 
@@ -66,24 +78,28 @@ def _put(batch_id: str, name: str, path: Path) -> str:
 def _predictions(batch_id: str, failures: list[Failure]) -> Iterator[tuple[Mark, Prediction]]:
     """Yield the kept predictions of a batch; write into ``failures`` which there are not, and why.
 
-    Nothing more is yielded of a batch that was cancelled meanwhile.
+    Nothing more is yielded of a batch that was cancelled or deleted meanwhile.
     """
     after = -1
     while True:
         with house().records.reading() as session:
-            if store.get_batch(session, batch_id, None).state != store.RUNNING:
+            if store.open_batch(session, batch_id) is None:
                 return
             items = store.settled_items(session, batch_id, after, AT_A_TIME)
         for item in items:
             after = item.position
             try:
-                yield Mark(item.position, item.wafer_id), _prediction(item)
+                yield _mark(item), _prediction(item)
             except UnavailableError:
                 raise
             except WaferScopeError as error:
                 failures.append((item.position, item.wafer_id, item.error or str(error)))
         if not items:
             return
+
+
+def _mark(item: Settled) -> Mark:
+    return Mark(item.position, item.wafer_id, item.prediction_id or "")
 
 
 def _prediction(item: Settled) -> Prediction:

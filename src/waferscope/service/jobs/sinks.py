@@ -26,10 +26,11 @@ PICTURE_PX: Final = 380
 
 
 class Mark(NamedTuple):
-    """Which wafer of a batch a row is about: names of wafers may repeat, as after a retest."""
+    """What a row of a batch is about: names of wafers may repeat, as after a retest."""
 
     position: int
     wafer_map_id: str
+    prediction_id: str
 
 
 class Sink(Protocol):
