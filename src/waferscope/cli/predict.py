@@ -110,8 +110,7 @@ def predict(
                 f"Expected at least one wafer in {wafers.count} files, got none. "
                 "Look at them with waferscope read."
             )
-    _print_rows(shown, outputs.report is not None)
-    shown.notes.print(console.print_aside)
+    _print_shown(shown, outputs.report is not None)
     if wafers.skipped:
         console.say_warning(f"{len(wafers.skipped)} of {wafers.count} files were skipped.")
     console.print_line(str(outputs.report or output))
@@ -144,7 +143,8 @@ def _run(predictions: Iterator[Prediction], wafers: WaferFiles, outputs: Results
     return shown
 
 
-def _print_rows(shown: _Shown, reported: bool) -> None:
+def _print_shown(shown: _Shown, reported: bool) -> None:
+    """Print the table, what disagrees in it, and on stderr the notes."""
     dash, mark = console.sign("–", "-"), console.sign("⚠", "!")
     rows = [
         (
@@ -173,3 +173,4 @@ def _print_rows(shown: _Shown, reported: bool) -> None:
         rows,
         "\n".join(footer),
     )
+    shown.notes.print(console.print_aside)

@@ -63,7 +63,7 @@ class Authority:
     ) -> Identity:
         """Return who asks. Raises IdentityError, RightsError or RateError."""
         del bearer, key, cookie  # they are here for the OpenAPI document
-        found = await identify(request)
+        found = await self._find(request)
         if found.must_change_password and not self.with_one_time_password:
             raise RightsError("Change the one-time password first: POST /api/v1/auth/password.")
         if not found.role.covers(self.role):
@@ -72,21 +72,18 @@ class Authority:
             )
         return found
 
+    async def _find(self, request: Request) -> Identity:
+        return await identify(request)
+
 
 @dataclass(frozen=True)
 class Leaving(Authority):
     """The check of a logout: a browser whose access has run out is known by its refresh token."""
 
-    async def __call__(
-        self,
-        request: Request,
-        bearer: Annotated[object, Depends(_bearer)],
-        key: Annotated[object, Depends(_key)],
-        cookie: Annotated[object, Depends(_cookie)],
-    ) -> Identity:
-        """Return who leaves, `NOBODY` if the cookies tell no more. Raises as any authority."""
+    async def _find(self, request: Request) -> Identity:
+        """Return who leaves, `NOBODY` if the cookies tell no more."""
         try:
-            return await super().__call__(request, bearer, key, cookie)
+            return await identify(request)
         except IdentityError:
             if not _comes_with_cookies(request):
                 raise
