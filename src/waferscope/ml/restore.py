@@ -56,7 +56,7 @@ def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
 
 def _config(network: Mapping[str, Any]) -> ModelConfig:
     lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
-    return ModelConfig(**lists)
+    return ModelConfig(**{"glance": 0, **lists})  # the first files have no label branch
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Floats]]:

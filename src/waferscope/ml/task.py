@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import lightning
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
@@ -24,6 +24,8 @@ from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
 from waferscope.ml.metrics import MaskCounts, die_iou
 from waferscope.ml.model import WaferNet, WaferOutput
 
+BRANCH: Final = "glance."
+"""What the names of the label branch's weights begin with."""
 ABOUT: Final = "waferscope"
 """Key of a checkpoint under which it says what it holds."""
 
@@ -40,7 +42,7 @@ class SegmentationTask(lightning.LightningModule):
         if config.encoder_weights is not None:
             load_encoder_weights(self.net.encoder, config.encoder_weights)
         self.ema = AveragedModel(
-            self.net, multi_avg_fn=_ema_update(config.ema_decay), use_buffers=True
+            self.net, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True
         ).requires_grad_(False)
         self.run_net = torch.compile(self.net, dynamic=False) if config.compile else self.net
         self.compiled = {b.side for b in config.buckets[:2]} if config.compile else set()
@@ -51,10 +53,25 @@ class SegmentationTask(lightning.LightningModule):
         """Return what watches the run: the clock, where its time is bounded."""
         return [] if self.budget is None else [self.budget]
 
+    @property
+    def mean(self) -> WaferNet:
+        """The network with the running mean of the weights."""
+        return cast(WaferNet, self.ema.module)
+
     def start_from(self, net: WaferNet) -> None:
-        """Begin with the weights of a trained network of the same settings."""
-        self.net.load_state_dict(net.state_dict())
-        self.ema.module.load_state_dict(net.state_dict())
+        """Begin with the weights of a trained network of the same settings.
+
+        A label branch that it lacks begins anew, and says nothing yet. Raises RuntimeError for
+        other settings.
+        """
+        state = net.state_dict()
+        if net.glance is None and self.net.glance is not None:
+            nn.init.zeros_(self.net.glance.head.weight)
+            nn.init.zeros_(self.net.glance.head.bias)
+            mine = self.net.state_dict()
+            state = {**{k: v for k, v in mine.items() if k.startswith(BRANCH)}, **state}
+        for own in (self.net, self.mean):
+            own.load_state_dict(state)
 
     def seed_step(self) -> None:
         """Seed dropout by the step, so that a resumed run drops the same."""
@@ -169,7 +186,7 @@ def warmup_cosine(step: int, warmup: int, steps: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
-def _ema_update(decay: float) -> Any:
+def ema_update(decay: float) -> Any:
     """Return the update of `AveragedModel`: short memory first, ``decay`` later."""
 
     @torch.no_grad()

@@ -23,6 +23,7 @@ from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
+from waferscope.ml.glance_task import GlanceTask
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.restore import restore_network
 from waferscope.ml.rounds import Rounds
@@ -87,6 +88,8 @@ def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
         return SemiTask(config, corpus.fingerprint, expected_shares(config, corpus))
     if config.adapt is not None:
         return AdaptTask(config, corpus.fingerprint)
+    if config.glance:
+        return GlanceTask(config, corpus.fingerprint)
     return SegmentationTask(config, corpus.fingerprint)
 
 
