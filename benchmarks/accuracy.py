@@ -2,7 +2,8 @@
 
 The model is measured as `waferscope evaluate --all` does. Beside it a peer is trained on the same
 split, the usual published recipe (`waferscope.ml.peer`), and both are compared on WM-811K val,
-paired by bootstrap over lots. See benchmarks/README.md.
+paired by bootstrap over lots. With `--transfer` a model that was trained without MixedWM38's
+labels is measured on them too. See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from waferscope.ml.evaluation.answers import lot_of, number_groups
 from waferscope.ml.evaluation.exam import FULL, QUICK, RealSets, open_real
 from waferscope.ml.evaluation.figure import Tally, figures_of, tally
 from waferscope.ml.evaluation.report_files import write_report
+from waferscope.ml.evaluation.transfer import measure_transfer
 from waferscope.ml.metrics import count_single, macro_f1, recall
 from waferscope.ml.peer import PeerConfig, peer_probs, single_labels, train_peer
 from waferscope.ml.train import keep_memory
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         real = open_real(options.data, exam.lots)
         report, tree = measure(options.model, real, exam, print)
         report["peer"] = compare(checkpoint, real, tree["wm811k"]["macro_f1"])
+        if options.transfer is not None:
+            report["transfer"] = measure_transfer(options.transfer, real)
     except WaferScopeError as error:
         print(f"benchmark stopped: {error}", file=sys.stderr)
         return 2
@@ -87,6 +91,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="model file; the released one if left out")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of real wafers")
     parser.add_argument("--peer", type=Path, default=RUNS, help="folder of the peer's checkpoint")
+    parser.add_argument("--transfer", type=Path, help="checkpoint of the recipe `transfer`")
     parser.add_argument("--epochs", type=int, default=10, help="epochs of the peer")
     parser.add_argument("--threads", type=int, default=2, help="processors for the peer")
     parser.add_argument("--output", type=Path, default=ROOT / "out" / "accuracy")

@@ -60,6 +60,7 @@ REPORT: dict[str, Any] = {
         "macro_f1": figure(0.851),
         "gain": {**figure(0.0255), "better": 0.99},
     },
+    "transfer": {"exact_match": figure(0.8123)},
     "export_agreement": 0.9996,
     "quantisation_loss": 0.0019,
 }
@@ -140,6 +141,7 @@ def test_a_model_of_real_wafers_says_so(tmp_path: Path) -> None:
         ("wm811k", "WM-811K val"),
         ("mixedwm38", "MixedWM38 val"),
         ("peer", "plain classifier"),
+        ("transfer", "without a label of MixedWM38"),
         ("export_agreement", "those of the torch one: 0.9996"),
         ("quantisation_loss", "lost to int8"),
     ],

@@ -115,6 +115,12 @@ def _lines(report: Report) -> list[str]:
             f"- {MIXEDWM38} val ({m['wafers']:,} wafers): exact match "
             f"**{shown(m['exact_match'])}** (by number of patterns: {counts})"
         )
+    if "transfer" in report:
+        m = report["transfer"]
+        lines.append(
+            f"- another model, trained without a label of {MIXEDWM38}: exact match "
+            f"{shown(m['exact_match'])} there"
+        )
     m = report["noise"]
     lines.append(
         f"- {m['wafers']:,} wafers of pure noise: a defect is reported on "

@@ -43,6 +43,13 @@ def test_what_is_not_there_is_not_made_up() -> None:
     assert headline_rows({"wm811k": {"ece": figure(None)}})[5][2] == "not measured"
 
 
+def test_the_model_without_labels_has_a_row_where_it_is_reported() -> None:
+    rows = headline_rows({"transfer": {"exact_match": figure(0.7)}})
+    assert rows[-1][1:] == ["at least 0.8", "0.700 (0.700 to 0.700)", "missed"]
+    assert not any("transfer" in row[0] for row in headline_rows({}))
+    assert headline({"transfer": {"exact_match": figure(0.7)}}) == {}  # of another file
+
+
 def test_the_table_says_which_way_is_better() -> None:
     lines = headline_table({})
     assert len(lines) == len(ROWS) + 3

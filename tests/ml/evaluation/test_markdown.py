@@ -71,6 +71,21 @@ def test_pictures_lie_where_they_are_said_to(small_report: Report) -> None:
     assert links == [f"images/results/{n}.svg" for n in ("masks", "confusion", "reliability")]
 
 
+def test_the_model_without_labels_has_its_place(small_report: Report) -> None:
+    score = {"value": 0.81, "low": 0.8, "high": 0.82}
+    section = {
+        "model": {"version": "transfer-100"},
+        "exact_match": score,
+        "macro_f1": score,
+        "by_patterns": {"2": {"wafers": 7, "exact_match": score}},
+        "f1": {"Loc": score},
+    }
+    page = build_page({**small_report, "transfer": section}, "x")
+    assert "## MixedWM38 without its labels" in page
+    assert "transfer-100" in page
+    assert "| 2 | 7 | 0.810 (0.800 to 0.820) |" in page
+
+
 def test_a_peer_has_its_place(small_report: Report) -> None:
     score = {"value": 0.8, "low": 0.7, "high": 0.9}
     gain = {"value": 0.03, "low": 0.01, "high": 0.05, "better": 0.99}

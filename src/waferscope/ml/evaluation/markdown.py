@@ -173,6 +173,17 @@ def _peer(section: Report) -> list[str]:
     ]
 
 
+def _transfer(section: Report) -> list[str]:
+    return [
+        "## MixedWM38 without its labels\n",
+        f"Another model ({section['model']['version']}: recipe `transfer`), trained on WM-811K, "
+        "mixtures composed of it and synthetic wafers; fitted on WM-811K val and such mixtures. "
+        f"Exact match {shown(section['exact_match'])}, macro-F1 {shown(section['macro_f1'])}.\n",
+        *exact_table(section["by_patterns"], "patterns"),
+        *share_table(section["f1"], "pattern", "F1"),
+    ]
+
+
 def _against(section: Report) -> list[str]:
     main = {".".join(row.place) for row in ROWS}
     rows = [
@@ -204,6 +215,7 @@ _SECTIONS: Final = {
     "wm811k": _wm811k,
     "peer": _peer,
     "mixedwm38": _mixedwm38,
+    "transfer": _transfer,
     "noise": _noise,
     "symmetry": _symmetry,
     "invariance": _invariance,

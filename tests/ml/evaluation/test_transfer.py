@@ -1,0 +1,82 @@
+"""Labels of MixedWM38 without its labels: nothing of it is fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.domain.wafermap import WaferMap
+from waferscope.infer import load_predictor
+from waferscope.ml.evaluation.answers import Answers
+from waferscope.ml.evaluation.exam import open_real
+from waferscope.ml.evaluation.figure import figures_of
+from waferscope.ml.evaluation.transfer import ask_transfer, measure_transfer, transfer_figures
+from waferscope.ml.truth import Truth
+
+PATTERNS = DEFAULT_TAXONOMY.patterns
+
+
+def answers(labels: npt.NDArray[np.bool_], probs: npt.NDArray[np.float64]) -> Answers:
+    """Answers of wafers without dies: labels alone."""
+    count = len(labels)
+    none = np.zeros((8, 0))
+    return Answers(
+        wafers=(),
+        starts=np.zeros(count + 1, np.int64),
+        probs=none.astype(np.float32),
+        truth=none.astype(bool),
+        ignore=np.zeros(0, bool),
+        patterns=probs,
+        labels=labels,
+        groups=np.arange(count),
+        even=np.zeros(count, bool),
+    )
+
+
+def drawn(rng: np.random.Generator, most: int, cut: float, count: int = 400) -> Answers:
+    """Wafers with up to ``most`` labels, whose probabilities lie above ``cut`` where present."""
+    labels = np.zeros((count, len(PATTERNS)), bool)
+    for row in labels:
+        row[rng.permutation(len(PATTERNS))[: rng.integers(most + 1)]] = True
+    above, below = rng.uniform(cut, 1.0, labels.shape), rng.uniform(0.0, cut, labels.shape)
+    return answers(labels, np.where(labels, above, below))
+
+
+def test_thresholds_come_from_the_other_sets(rng: np.random.Generator) -> None:
+    """What parts them there parts the mixtures; a shifted set is scored with the same cut."""
+    fitted = drawn(rng, 1, 0.3), drawn(rng, 3, 0.3)
+    same, shifted = (
+        figures_of(transfer_figures(*fitted, drawn(rng, 4, cut), PATTERNS)) for cut in (0.3, 0.6)
+    )
+    assert same["exact_match"]["value"] > 0.9
+    assert shifted["exact_match"]["value"] < 0.3
+    assert same["wafers"] == 400
+    assert set(same["by_patterns"]) == {"0", "1", "2", "3", "4"}
+
+
+def test_mixtures_to_fit_on_are_composed_of_wm811k_alone(
+    small_model: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = open_real(small_data)
+    seen: list[WaferMap] = []
+
+    def compose(wafers: Iterable[WaferMap], seed: int, count: int) -> Iterator[Truth]:
+        seen.extend(wafers)
+        return iter(())
+
+    monkeypatch.setattr("waferscope.ml.evaluation.transfer.composed", compose)
+    one, none, other = ask_transfer(load_predictor(small_model), real, 5)
+    assert seen == list(real.wm811k)
+    assert (len(one), len(none), len(other)) == (16, 0, 9)
+
+
+def test_a_model_file_is_measured_and_named(small_model: Path, small_data: Path) -> None:
+    found = measure_transfer(small_model, open_real(small_data), mixtures=6)
+    assert found["model"]["file"] == small_model.name
+    assert 0.0 <= found["exact_match"]["value"] <= 1.0
+    assert found["wafers"] == 9
