@@ -12,7 +12,7 @@ import pytest
 
 import waferscope.ml.release as module
 from tests.ml.evaluation.conftest import TINY_EXAM
-from tests.ml.small import write_checkpoint, write_data
+from tests.ml.small import TINY, write_checkpoint, write_data
 from tests.tiny_model import build_tiny_model
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ModelError
@@ -65,7 +65,7 @@ def test_a_checkpoint_becomes_a_measured_and_described_file(
     checkpoint.with_name("run.json").write_text(json.dumps(note))
     done = release(checkpoint, tmp_path / "out", "1.2.3", data, exam=TINY_EXAM)
     info = load_predictor(done.model, threads=1).model
-    assert (info.version, info.architecture) == ("1.2.3", "ResNet-18 U-Net")
+    assert (info.version, info.architecture) == ("1.2.3", TINY.label)
     sources = ["synthetic", "WM-811K"]
     run = {"recipe": "smoke", "steps": 6, "seed": 2}
     assert info.training_data == {**run, "began with": "random weights", "sources": sources}

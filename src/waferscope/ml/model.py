@@ -36,6 +36,16 @@ class ModelConfig:
     dropout: float = 0.1
     glance: int = 32
 
+    @property
+    def label(self) -> str:
+        """What a file says of its network.
+
+        >>> ModelConfig(depth=18, glance=0).label
+        'ResNet-18 U-Net'
+        """
+        branch = f", label branch ResNet-18 of width {self.glance}" if self.glance else ""
+        return f"ResNet-{self.depth} U-Net{branch}"
+
 
 class WaferOutput(NamedTuple):
     """What the network says of a batch."""

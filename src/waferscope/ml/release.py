@@ -75,7 +75,7 @@ def release(
     sources = sources_of(checkpoint)
     origin = Origin(
         version=version,
-        architecture=f"ResNet-{net.config.depth} U-Net",
+        architecture=net.config.label,
         data_fingerprint=about["data_fingerprint"],
         commit=current_commit(),
         training_data={

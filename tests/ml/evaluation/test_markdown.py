@@ -89,7 +89,12 @@ def test_the_model_without_labels_has_its_place(small_report: Report) -> None:
 def test_a_peer_has_its_place(small_report: Report) -> None:
     score = {"value": 0.8, "low": 0.7, "high": 0.9}
     gain = {"value": 0.03, "low": 0.01, "high": 0.05, "better": 0.99}
-    peer = {"name": "ResNet-18 at 64x64", "macro_f1": score, "gain": gain}
+    peer = {
+        "name": "ResNet-18 at 64x64",
+        "macro_f1": score,
+        "most_likely": score,
+        "gain": gain,
+    }
     page = build_page({**small_report, "peer": peer}, "x")
     assert "ResNet-18 at 64x64, trained on the same split" in page
     assert "0.030 (0.010 to 0.050) more" in page

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
-from waferscope.ml.evaluation.answers import Answers
+from waferscope.ml.evaluation.answers import Answers, labels_only
 from waferscope.ml.evaluation.exam import open_real
 from waferscope.ml.evaluation.figure import figures_of
 from waferscope.ml.evaluation.transfer import ask_transfer, measure_transfer, transfer_figures
@@ -21,30 +20,14 @@ from waferscope.ml.truth import Truth
 PATTERNS = DEFAULT_TAXONOMY.patterns
 
 
-def answers(labels: npt.NDArray[np.bool_], probs: npt.NDArray[np.float64]) -> Answers:
-    """Answers of wafers without dies: labels alone."""
-    count = len(labels)
-    none = np.zeros((8, 0))
-    return Answers(
-        wafers=(),
-        starts=np.zeros(count + 1, np.int64),
-        probs=none.astype(np.float32),
-        truth=none.astype(bool),
-        ignore=np.zeros(0, bool),
-        patterns=probs,
-        labels=labels,
-        groups=np.arange(count),
-        even=np.zeros(count, bool),
-    )
-
-
 def drawn(rng: np.random.Generator, most: int, cut: float, count: int = 400) -> Answers:
     """Wafers with up to ``most`` labels, whose probabilities lie above ``cut`` where present."""
     labels = np.zeros((count, len(PATTERNS)), bool)
     for row in labels:
         row[rng.permutation(len(PATTERNS))[: rng.integers(most + 1)]] = True
     above, below = rng.uniform(cut, 1.0, labels.shape), rng.uniform(0.0, cut, labels.shape)
-    return answers(labels, np.where(labels, above, below))
+    each = np.arange(count)
+    return labels_only(np.where(labels, above, below), labels, each, each < 0)
 
 
 def test_thresholds_come_from_the_other_sets(rng: np.random.Generator) -> None:

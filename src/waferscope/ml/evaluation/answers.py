@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import FAIL, WaferMap
 from waferscope.infer import Predictor
 from waferscope.ml.calibrate import PatternFit
@@ -82,6 +83,22 @@ class Answers:
     def unhidden(self) -> Answers:
         """Return the same with every die scored."""
         return replace(self, ignore=np.zeros_like(self.ignore))
+
+
+def labels_only(patterns: Floats, labels: Bools, groups: Ints, even: Bools) -> Answers:
+    """Return answers of wafers of which only pattern probabilities [N, P] and labels are known."""
+    count, classes = len(labels), len(DEFAULT_TAXONOMY.classes)
+    return Answers(
+        wafers=(),
+        starts=np.zeros(count + 1, np.int64),
+        probs=np.zeros((classes, 0), np.float32),
+        truth=np.zeros((classes, 0), bool),
+        ignore=np.zeros(0, bool),
+        patterns=patterns,
+        labels=labels,
+        groups=groups,
+        even=even,
+    )
 
 
 def ask(predictor: Predictor, truths: Iterable[Truth], even: Collection[str] = ()) -> Answers:

@@ -98,7 +98,7 @@ def _export(checkpoint: Path, path: Path) -> Path:
         path,
         Origin(
             version=f"{about['recipe']}-{about['steps']}",
-            architecture=f"ResNet-{net.config.depth} U-Net",
+            architecture=net.config.label,
             data_fingerprint=about["data_fingerprint"],
             commit="unknown",
             training_data={k: about[k] for k in ("recipe", "steps", "seed")},
