@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print("training the peer, or going on with it")
         wafers = labelled(options.data / REAL_FILE.format(split="train"))
-        checkpoint = train_peer(wafers, options.peer, PeerConfig(epochs=options.epochs))
+        config = PeerConfig(epochs=options.epochs, mixed_precision=options.bf16)
+        checkpoint = train_peer(wafers, options.peer, config)
         if options.peer_only:
             print(checkpoint)
             return 0
@@ -102,6 +103,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--peer", type=Path, default=RUNS, help="folder of the peer's checkpoint")
     parser.add_argument("--transfer", type=Path, help="checkpoint of the recipe `transfer`")
     parser.add_argument("--epochs", type=int, default=10, help="epochs of the peer")
+    parser.add_argument("--bf16", action="store_true", help="train the peer in mixed precision")
     parser.add_argument("--threads", type=int, default=2, help="processors for the peer")
     parser.add_argument("--output", type=Path, default=ROOT / "out" / "accuracy")
     parser.add_argument("--quick", action="store_true", help="a fifth of the wafers")

@@ -34,7 +34,10 @@ from waferscope.ml.truth import TEST_SEED, labelled, synthetic
 ROOT: Final = Path(__file__).resolve().parents[1]
 DATA: Final = ROOT.parent / "shared" / "data"
 RUNS: Final = ROOT / "runs" / "semi"
-ARMS: Final = ("supervised", "fixmatch")
+Arms = tuple[str, str]
+NETWORK: Final[Arms] = ("supervised", "fixmatch")
+BRANCH: Final[Arms] = ("few_labels", "few_fixmatch")
+"""Labels alone and FixMatch: of the whole network, and of the label branch by itself."""
 SCORES: Final = "scores.json"
 LARGEST: Final = 64
 """Longest canvas side that is trained on, and scored."""
@@ -58,22 +61,25 @@ class Run:
     @property
     def name(self) -> str:
         """Folder of the run."""
-        return f"resnet{self.depth}-{self.fraction * 100:g}-{self.arm}-{self.seed}"
+        network = "branch" if self.arm in BRANCH else f"resnet{self.depth}"
+        return f"{network}-{self.fraction * 100:g}-{self.arm}-{self.seed}"
 
     def config(self, data: Path, steps: int | None) -> TrainConfig:
         """Return the recipe of the run's arm, told fraction and seed."""
         config = build_recipe(self.arm, data)
         selection = replace(config.selection, fraction=self.fraction)
-        model = replace(config.model, depth=self.depth)
+        model = config.model if config.glance else replace(config.model, depth=self.depth)
         steps = steps or config.steps
         return replace(config, selection=selection, model=model, seed=self.seed, steps=steps)
 
 
-def plan(fractions: Sequence[float], seeds: int, depth: Depth) -> Iterator[Run]:
+def plan(
+    fractions: Sequence[float], seeds: int, depth: Depth, arms: Arms = NETWORK
+) -> Iterator[Run]:
     """Yield the runs, both arms of a fraction and seed together, the first seed first."""
     for seed in range(seeds):
         for fraction in fractions:
-            for arm in ARMS:
+            for arm in arms:
                 yield Run(arm, fraction, seed, depth)
 
 
@@ -88,8 +94,10 @@ def finish(run: Run, folder: Path, data: Path, steps: int | None) -> dict[str, A
     checkpoint = train(config, folder / run.name)
     spent = time.perf_counter() - begun[0], time.process_time() - begun[1]
     net, _ = load_network(checkpoint)
+    predictor = torch_predictor(net)
     scores = {
-        **score(torch_predictor(net), data),
+        **score(predictor, data),
+        **({} if config.glance else synthetic_scores(predictor)),  # its masks are not trained
         "steps": config.steps,
         "wall_s": spent[0],
         "cpu_s": spent[1],
@@ -101,7 +109,7 @@ def finish(run: Run, folder: Path, data: Path, steps: int | None) -> dict[str, A
 
 
 def score(predictor: Predictor, data: Path) -> dict[str, Any]:
-    """Return the figures of a network on WM-811K val and on held-out synthetic wafers."""
+    """Return the figures of a network on WM-811K val."""
     wafers = [w for w in labelled(data / REAL_FILE.format(split="val")) if _fits(w)]
     names = DEFAULT_TAXONOMY.patterns
     found = predictor.predict_stream(wafers)
@@ -122,7 +130,6 @@ def score(predictor: Predictor, data: Path) -> dict[str, Any]:
         "macro_f1": float(np.mean(each)),
         "macro_f1_plain": float(np.mean(plain)),
         "f1": dict(zip([*names, "none"], each, strict=True)),
-        **synthetic_scores(predictor),
     }
 
 
@@ -162,13 +169,19 @@ def table(runs: Sequence[Run], folder: Path) -> list[str]:
         if (note := folder / run.name / SCORES).exists()
     }
     lines = []
+    measured = {key for found in scores.values() for key in found}
     for key, title in FIGURES.items():
+        if key not in measured:
+            continue
         lines += ["", f"| {title} | labels | FixMatch | difference, paired | seeds |"]
         lines.append("|---|---|---|---|---|")
         for fraction in dict.fromkeys(run.fraction for run in runs):
-            arms = {arm: _by_seed(scores, arm, fraction, key) for arm in ARMS}
-            paired = [arms[ARMS[1]][s] - v for s, v in arms[ARMS[0]].items() if s in arms[ARMS[1]]]
-            cells = [_mean_std(list(arms[arm].values())) for arm in ARMS]
+            plain, semi = (
+                _by_seed([(r, s) for r, s in scores.items() if r.arm in arm], fraction, key)
+                for arm in zip(NETWORK, BRANCH, strict=True)
+            )
+            paired = [semi[seed] - value for seed, value in plain.items() if seed in semi]
+            cells = [_mean_std(list(arm.values())) for arm in (plain, semi)]
             lines.append(
                 f"| {fraction * 100:g} % | {cells[0]} | {cells[1]} | "
                 f"{_mean_std(paired, signed=True)} | {len(paired)} |"
@@ -177,11 +190,9 @@ def table(runs: Sequence[Run], folder: Path) -> list[str]:
 
 
 def _by_seed(
-    scores: dict[Run, dict[str, Any]], arm: str, fraction: float, key: str
+    scores: Sequence[tuple[Run, dict[str, Any]]], fraction: float, key: str
 ) -> dict[int, float]:
-    return {
-        r.seed: float(s[key]) for r, s in scores.items() if r.arm == arm and r.fraction == fraction
-    }
+    return {run.seed: float(s[key]) for run, s in scores if run.fraction == fraction}
 
 
 def _mean_std(values: Sequence[float], *, signed: bool = False) -> str:
@@ -203,13 +214,15 @@ def main() -> None:
     parser.add_argument("--fractions", type=float, nargs="+", default=[0.05, 0.1, 1.0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--depth", type=int, default=18, choices=[18, 50])
+    parser.add_argument("--branch", action="store_true", help="the label branch by itself")
     parser.add_argument("--steps", type=int, help="steps of each run; the recipe's if left out")
     parser.add_argument("--table", action="store_true", help="print the table and train nothing")
     options = parser.parse_args()
-    runs = list(plan(options.fractions, options.seeds, options.depth))
+    arms = BRANCH if options.branch else NETWORK
+    runs = list(plan(options.fractions, options.seeds, options.depth, arms))
     for run in () if options.table else runs:
         scores = finish(run, options.runs, options.data, options.steps)
-        print(run.name, *(f"{k} {scores[k]:.4f}" for k in FIGURES), flush=True)
+        print(run.name, *(f"{k} {scores[k]:.4f}" for k in FIGURES if k in scores), flush=True)
     print(*table(runs, options.runs), sep="\n")
 
 

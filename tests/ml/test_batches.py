@@ -14,7 +14,7 @@ from waferscope.domain.wafermap import Reticle
 from waferscope.infer.batching import canvas_shape, offset, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.ml.augment import StrongConfig
-from waferscope.ml.batches import Batch, BatchPlan, BlendPlan, collate, pick_bucket
+from waferscope.ml.batches import Batch, BatchPlan, collate, pick_bucket
 from waferscope.ml.config import Bucket, Mix, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.data import Sample
@@ -80,16 +80,15 @@ def test_batches_have_the_shapes_of_the_contract() -> None:
     assert (batch.target[(batch.dies == 0)[:, None].expand_as(batch.target)] == -1).all()
 
 
-def test_a_blend_draws_from_every_bucket_on_the_largest_canvas() -> None:
-    plan = BlendPlan(CONFIG, CORPUS, 3, 2)
+def test_the_label_branch_draws_from_every_bucket_on_the_largest_canvas() -> None:
+    config = replace(CONFIG, glance=True)
+    plan = BatchPlan(config, CORPUS, 3, 2)
     batch = plan[1]
     assert batch.dies.shape == (5, 64, 64)
     longest = [int(np.ptp(np.argwhere(dies.numpy() > 0), axis=0).max()) + 1 for dies in batch.dies]
     assert max(longest[:3]) <= 32 < min(longest[3:])
-    assert same(batch, BlendPlan(CONFIG, CORPUS, 4, 1)[0])
+    assert same(batch, BatchPlan(config, CORPUS, 4, 1)[0])
     assert not same(batch, plan[0])
-    with pytest.raises(IndexError):
-        plan[2]
 
 
 def test_the_curriculum_moves_from_first_to_final_shares() -> None:

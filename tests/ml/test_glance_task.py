@@ -10,7 +10,7 @@ import torch
 
 from tests.ml.small import TINY, build_net, short_run
 from waferscope.errors import ConfigError
-from waferscope.ml.batches import BlendPlan
+from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import Bucket, Mix, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.glance_task import GlanceTask
@@ -36,7 +36,7 @@ def test_a_step_reaches_the_branch_and_nothing_else(net: WaferNet) -> None:
     task = begun(net)
     optimizer = task.configure_optimizers()["optimizer"]
     before = {n: v.clone() for n, v in task.net.state_dict().items()}
-    batch = BlendPlan(CONFIG, Corpus(SynthConfig()), 0, 1)[0]
+    batch = BatchPlan(CONFIG, Corpus(SynthConfig()), 0, 1)[0]
     task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
     for group in optimizer.param_groups:
         group["lr"] = 1.0e-2

@@ -67,6 +67,15 @@ def test_labels_alone_and_fixmatch_differ_in_what_is_unlabelled_and_nothing_else
     assert replace(semi, name="supervised", semi=None) == plain
 
 
+def test_the_label_branch_too_is_compared_with_nothing_else_changed() -> None:
+    plain, semi = build_recipe("few_labels", DATA), build_recipe("few_fixmatch", DATA)
+    assert plain.glance
+    assert plain.start_from is None  # no label reaches it by way of a trained network
+    assert not plain.selection.mixed
+    assert semi.semi is not None
+    assert replace(semi, name="few_labels", semi=None) == plain
+
+
 def test_the_transfer_run_never_sees_mixedwm38() -> None:
     config = build_recipe("transfer", DATA)
     assert not config.selection.mixed

@@ -8,7 +8,6 @@ import torch
 
 from tests.ml.small import short_run
 from waferscope.ml.augment import StrongConfig
-from waferscope.ml.batches import BlendPlan
 from waferscope.ml.config import SemiConfig
 from waferscope.ml.corpus import open_corpus
 from waferscope.ml.pairs import PairPlan
@@ -50,10 +49,3 @@ def test_runs_with_unlabelled_wafers_are_fed_pairs_and_validated_without() -> No
     plain = Rounds(short_run(), corpus, corpus)
     ours, theirs = (next(iter(r.val_dataloader())) for r in (rounds, plain))
     assert torch.equal(ours.dies, theirs.dies)
-
-
-def test_runs_of_the_label_branch_are_fed_all_canvases_at_once() -> None:
-    corpus = open_corpus(None, "train")
-    rounds = Rounds(replace(short_run(), glance=True), corpus, corpus)
-    loaders = (rounds.train_dataloader(), rounds.val_dataloader())
-    assert all(isinstance(loader.dataset, BlendPlan) for loader in loaders)

@@ -51,25 +51,24 @@ class BatchPlan(Dataset[Batch]):
             raise IndexError(index)
         step = self.start + index
         rng = np.random.default_rng((self.config.seed, step))
-        bucket = pick_bucket(self.config, step, rng)
-        samples = draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
-        return collate(samples, (bucket.side, bucket.side), rng)
-
-
-class BlendPlan(BatchPlan):
-    """Batches drawn from all buckets at once, on the canvas of the largest."""
-
-    def __getitem__(self, index: int) -> Batch:
-        """Return the batch of step ``start + index``."""
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        rng = np.random.default_rng((self.config.seed, self.start + index))
-        buckets = self.config.buckets
+        buckets = buckets_of(self.config, step, rng)
         samples = [
-            s for b in buckets for s in draw_samples(self.config, self.corpus, b, b.batch, rng)
+            sample
+            for bucket in buckets
+            for sample in draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
         ]
-        side = max(b.side for b in buckets)
-        return collate(samples, (side, side), rng)
+        return collate(samples, canvas_of(buckets), rng)
+
+
+def buckets_of(config: TrainConfig, step: int, rng: np.random.Generator) -> tuple[Bucket, ...]:
+    """Return the buckets of a step: one, or all where the label branch learns by itself."""
+    return config.buckets if config.glance else (pick_bucket(config, step, rng),)
+
+
+def canvas_of(buckets: tuple[Bucket, ...]) -> tuple[int, int]:
+    """Return the canvas of the largest bucket."""
+    side = max(bucket.side for bucket in buckets)
+    return side, side
 
 
 def draw_samples(

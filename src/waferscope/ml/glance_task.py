@@ -27,7 +27,7 @@ class GlanceTask(SegmentationTask):
     def __init__(self, config: TrainConfig, data_fingerprint: str = "") -> None:
         super().__init__(config, data_fingerprint)
         self.net.requires_grad_(False)
-        for glance in self._branches():
+        for glance in self.branches():
             glance.requires_grad_(glance is self.net.glance)
         if config.start_from is None:
             for net in (self.net, self.mean):
@@ -35,7 +35,7 @@ class GlanceTask(SegmentationTask):
                 nn.init.zeros_(net.pattern_head.bias)
         self.move = ema_update(config.ema_decay)
 
-    def _branches(self) -> tuple[Glance, Glance]:
+    def branches(self) -> tuple[Glance, Glance]:
         """Return the branch that learns and the mean of it that ships."""
         mine, mean = self.net.glance, self.mean.glance
         if mine is None or mean is None:
@@ -46,17 +46,24 @@ class GlanceTask(SegmentationTask):
         """Return the loss of one batch and log it; the rest of the network is not run."""
         self.seed_step()
         self.net.eval()
-        glance, _mean = self._branches()
-        glance.train()
-        logits = glance(batch.dies).float()
-        smoothing = self.config.loss.label_smoothing
-        loss = pattern_loss(logits, batch.patterns, batch.weight, smoothing)
+        loss = self.label_loss(self.answer(batch.dies), batch)
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
 
+    def answer(self, dies: Tensor) -> Tensor:
+        """Return the logits [B, P] of the branch that learns, in training mode."""
+        glance, _mean = self.branches()
+        logits: Tensor = glance.train()(dies)
+        return logits.float()
+
+    def label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of logits [B, P] against what is known of a batch, a scalar."""
+        smoothing = self.config.loss.label_smoothing
+        return pattern_loss(logits, batch.patterns, batch.weight, smoothing)
+
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the mean of the branch towards the weights just updated."""
-        mine, mean = self._branches()
+        mine, mean = self.branches()
         pairs = [(list(g.parameters()) + list(g.buffers())) for g in (mean, mine)]
         self.move(*pairs, self.ema.n_averaged)
         self.ema.n_averaged += 1

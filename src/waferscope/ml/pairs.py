@@ -21,7 +21,7 @@ from waferscope.domain.wafermap import NO_DIE, DieGrid
 from waferscope.errors import ConfigError
 from waferscope.infer.batching import crop, stack
 from waferscope.ml.augment import UNKNOWN, StrongConfig, strong_view, turn
-from waferscope.ml.batches import Batch, BatchPlan, collate, draw_samples, pick_bucket
+from waferscope.ml.batches import Batch, BatchPlan, buckets_of, canvas_of, collate, draw_samples
 from waferscope.ml.config import SemiConfig
 from waferscope.ml.data import Sample, Targets
 
@@ -50,15 +50,16 @@ class PairPlan(BatchPlan):
             raise IndexError(index)
         step = self.start + index
         rng = np.random.default_rng((self.config.seed, step))
-        bucket = pick_bucket(self.config, step, rng)
+        buckets = buckets_of(self.config, step, rng)
         semi = self.config.semi
         if semi is None:
             raise ConfigError("Expected a recipe with `semi` settings, got none. Add them.")
-        unlabelled = unlabelled_count(semi, bucket.batch)
-        canvas = (bucket.side, bucket.side)
-        known = draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
-        dies = [self.corpus.draw_unlabelled(rng, bucket.side) for _ in range(unlabelled)]
-        return pair(dies, known, canvas, rng, semi.strong)
+        known, dies = [], []
+        for bucket in buckets:
+            known += draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
+            for _ in range(unlabelled_count(semi, bucket.batch)):
+                dies.append(self.corpus.draw_unlabelled(rng, bucket.side))
+        return pair(dies, known, canvas_of(buckets), rng, semi.strong)
 
 
 def unlabelled_count(semi: SemiConfig, batch: int) -> int:

@@ -34,13 +34,17 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
-    """How the peer is trained; a checkpoint is written every ``keep_steps`` steps."""
+    """How the peer is trained; a checkpoint is written every ``keep_steps`` steps.
+
+    ``mixed_precision``: convolutions in bf16, weights and loss in fp32.
+    """
 
     epochs: int = 10
     batch: int = 128
     learning_rate: float = 1.0e-3
     weight_decay: float = 1.0e-4
     keep_steps: int = 50
+    mixed_precision: bool = False
     seed: int = 0
 
 
@@ -97,7 +101,9 @@ def train_peer(wafers: Sequence[WaferMap], folder: Path, config: PeerConfig | No
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         inputs, target = _batch(grids, labels, config, step)
-        loss = F.cross_entropy(net(inputs), target)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.mixed_precision):
+            logits = net(inputs)
+        loss = F.cross_entropy(logits.float(), target)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()

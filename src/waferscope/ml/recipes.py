@@ -92,6 +92,30 @@ def fixmatch(data: Path | None) -> TrainConfig:
     return replace(plain, name="fixmatch", semi=SemiConfig())
 
 
+def few_labels(data: Path | None) -> TrainConfig:
+    """Train the label branch on labels of WM-811K: what `few_fixmatch` is held against."""
+    buckets = (
+        Bucket(32, 32, 1.0, 1.0, Mix(synth=0.1, real=0.86, noise=0.04)),
+        Bucket(64, 32, 1.0, 1.0, Mix(synth=0.1, real=0.88, noise=0.02)),
+    )
+    return replace(
+        glance(data),
+        name="few_labels",
+        buckets=usable(buckets, data),
+        selection=Selection(mixed=False),
+        steps=1500,
+        ema_decay=0.995,
+        start_from=None,
+        minutes=None,
+    )
+
+
+def few_fixmatch(data: Path | None) -> TrainConfig:
+    """`few_labels` with unlabelled wafers on top, one and a half for each labelled one."""
+    semi = SemiConfig(ratio=1.5, weight=1.0)
+    return replace(few_labels(data), name="few_fixmatch", semi=semi)
+
+
 def transfer(data: Path | None) -> TrainConfig:
     """`glance` without a label of MixedWM38: single patterns, and mixtures composed of them."""
     buckets = (
@@ -157,6 +181,8 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "supervised": supervised,
     "fixmatch": fixmatch,
     "released_gpu": released_gpu,
+    "few_labels": few_labels,
+    "few_fixmatch": few_fixmatch,
     "transfer": transfer,
     "adapt": adapt,
 }

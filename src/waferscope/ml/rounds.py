@@ -8,7 +8,7 @@ from typing import Any, Final
 import lightning
 from torch.utils.data import DataLoader
 
-from waferscope.ml.batches import BatchPlan, BlendPlan
+from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.pairs import PairPlan
@@ -33,7 +33,7 @@ class Rounds(lightning.LightningDataModule):
         start = 0 if self.trainer is None else self.trainer.global_step
         left = self.config.round_steps - start % self.config.round_steps
         count = min(left, self.config.steps - start)
-        kind = PairPlan if self.config.semi is not None else _kind(self.config)
+        kind = BatchPlan if self.config.semi is None else PairPlan
         return _loader(kind(self.config, self.train_corpus, start, count), self.config.workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -41,12 +41,7 @@ class Rounds(lightning.LightningDataModule):
         first = self.config.buckets[0]
         count = max(1, self.config.validation_wafers // first.batch)
         plain = replace(self.config, strong=None)
-        return _loader(_kind(plain)(plain, self.held_out, VALIDATION_SEED, count), 0)
-
-
-def _kind(config: TrainConfig) -> type[BatchPlan]:
-    """Return the kind of plan that draws labelled wafers for a run."""
-    return BlendPlan if config.glance else BatchPlan
+        return _loader(BatchPlan(plain, self.held_out, VALIDATION_SEED, count), 0)
 
 
 def _loader(plan: BatchPlan, workers: int) -> DataLoader[Any]:

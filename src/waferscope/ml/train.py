@@ -23,6 +23,7 @@ from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
+from waferscope.ml.glance_semi import GlanceSemiTask
 from waferscope.ml.glance_task import GlanceTask
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.restore import restore_network
@@ -85,7 +86,8 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
 def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
     """Return the kind of task that a run asks for."""
     if config.semi is not None:
-        return SemiTask(config, corpus.fingerprint, expected_shares(config, corpus))
+        kind = GlanceSemiTask if config.glance else SemiTask
+        return kind(config, corpus.fingerprint, expected_shares(config, corpus))
     if config.adapt is not None:
         return AdaptTask(config, corpus.fingerprint)
     if config.glance:
