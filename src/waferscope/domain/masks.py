@@ -70,6 +70,8 @@ def mask_to_rle(mask: Mask) -> dict[str, list[int]]:
     >>> mask_to_rle(np.array([[0, 1], [1, 1]], dtype=bool))
     {'size': [2, 2], 'counts': [1, 3]}
     """
+    if not mask.any():
+        return {"size": list(mask.shape), "counts": [mask.size]}
     flat = mask.ravel(order="F")
     edges = [0, *(np.flatnonzero(flat[1:] != flat[:-1]) + 1).tolist(), flat.size]
     counts = [end - start for start, end in itertools.pairwise(edges)]

@@ -32,6 +32,8 @@ MOST_CELLS: Final = 1 << 21
 """Cells of all wafers of one request: their probabilities take 32 bytes each."""
 SHORT_BYTES: Final = 10_000
 """Below this, work on an answer or a question is done in less time than a thread takes to begin."""
+SMALL_CELLS: Final = 64 * 64
+"""Up to this, a record is made in a millisecond: threads that wait for each other cost more."""
 KIND: Final = "prediction"
 
 
@@ -172,4 +174,6 @@ async def _record(house: Parts, stored: Stored, options: Options, version: str) 
 
 async def _predicted(house: Parts, wafer: WaferMap, options: Options) -> bytes:
     prediction = await house.engine.predict_one(wafer, options.threshold)
+    if wafer.dies.size <= SMALL_CELLS and not options.polygons:
+        return render(prediction, options)
     return await house.rendering.run(render, prediction, options)
