@@ -16,9 +16,9 @@ import pytest
 from tests.service.stored import make_wafer
 from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
-from waferscope.errors import InputError, ModelError, NotFoundError, SizeError, UnavailableError
+from waferscope.errors import InputError, ModelError, NotFoundError, SizeError
 from waferscope.infer import Predictor, load_predictor
-from waferscope.service.engine import CELLS_TOGETHER, MOST_CELLS, MOST_WAITING, Engine
+from waferscope.service.engine import MOST_CELLS, Engine
 from waferscope.service.telemetry import Figures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,11 +63,16 @@ def test_fifty_clients_do_not_run_fifty_sessions(
         assert prediction.to_dict() == alone.predict(wafer).to_dict()
 
 
-def test_what_runs_together_is_bounded(engine: Engine, figures: Figures) -> None:
-    side = 160  # four of them are fewer cells than the bound, five are more
-    assert 4 * side * side < CELLS_TOGETHER < 5 * side * side
-    asyncio.run(predict_all(engine, [make_wafer(seed, side) for seed in range(6)]))
-    assert sizes(figures) == (2, 6)
+def test_small_wafers_run_beside_each_other_and_large_ones_one_by_one(
+    figures: Figures, alone: Predictor
+) -> None:
+    engine = Engine(figures, threads=2, gather_ms=20)
+    wafers = [make_wafer(seed, side) for side in (24, 90) for seed in range(8)]
+    found = asyncio.run(predict_all(engine, wafers))
+    engine.close()
+    assert sizes(figures)[1] == 16
+    for prediction, wafer in zip(found, wafers, strict=True):
+        assert prediction.to_dict() == alone.predict(wafer).to_dict()
 
 
 def test_each_gets_its_own_threshold(engine: Engine, alone: Predictor) -> None:
@@ -98,34 +103,6 @@ def test_who_asked_wrongly_is_told_and_the_others_are_served(engine: Engine) -> 
     assert isinstance(wrong, InputError)
     assert isinstance(right, Prediction)
     assert right.wafer == make_wafer(2)
-
-
-def test_who_went_away_is_not_served(engine: Engine, figures: Figures) -> None:
-    async def leave() -> None:
-        task = asyncio.create_task(engine.predict_one(make_wafer(1)))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        await engine.predict_one(make_wafer(2))
-
-    asyncio.run(leave())
-    assert sizes(figures) == (1, 1)
-
-
-def test_too_many_are_sent_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_gatherer", object())  # nobody takes anything out
-    wafer = make_wafer(1, 4)
-
-    async def crowd() -> None:
-        waiting = [asyncio.create_task(engine.predict_one(wafer)) for _ in range(MOST_WAITING)]
-        await asyncio.sleep(0)
-        with pytest.raises(UnavailableError, match="more to do") as refused:
-            await engine.predict_one(wafer)
-        assert refused.value.retry_after == 1
-        for task in waiting:
-            task.cancel()
-
-    asyncio.run(crowd())
-    monkeypatch.undo()
 
 
 def test_many_wafers_are_predicted_at_once(

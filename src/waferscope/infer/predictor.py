@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from waferscope.infer.batching import Batch, plan_batches, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.infer.model_file import OUTPUTS, ModelInfo, OpenModel, find_model, open_model
 from waferscope.infer.postprocess import RawBatch, build_predictions
+from waferscope.processors import available_threads
 
 CHUNK_WAFERS: Final = 256
 """Most wafers that are planned into batches together."""
@@ -177,13 +177,6 @@ def load_predictor(
         )
     opened = open_model(find_model(model), threads=threads, providers=providers)
     return Predictor(opened, workers=min(threads, MOST_WORKERS))
-
-
-def available_threads() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _plan(wafers: Sequence[WaferMap]) -> list[Batch]:

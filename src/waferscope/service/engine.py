@@ -1,22 +1,20 @@
-"""The model of the house: opened at its first use, one session per process.
+"""The model of the house: opened at its first use, for all that a process predicts.
 
-Single wafers that arrive within a few milliseconds of each other, or while the model is busy, go
-through it together: fifty clients do not run fifty sessions.
+Wafers at rest run with all threads. Small single ones run in company, in lanes of one thread each
+beside each other: threads that share the work on a small image mostly wait for each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, Full, Queue
-from threading import Lock, Thread
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from waferscope.errors import NotFoundError, SizeError, UnavailableError
+from waferscope.errors import NotFoundError, SizeError
+from waferscope.processors import available_threads
+from waferscope.service.gather import Gatherer
 from waferscope.service.telemetry import Figures
 
 if TYPE_CHECKING:  # onnxruntime is loaded when the model is opened, not with the app
@@ -24,11 +22,11 @@ if TYPE_CHECKING:  # onnxruntime is loaded when the model is opened, not with th
     from waferscope.domain.wafermap import WaferMap
     from waferscope.infer import ModelInfo, Predictor
 
-CELLS_TOGETHER: Final = 28 * 64 * 64
-"""Most cells that run together: what the predictor takes as one batch of 64 x 64."""
 MOST_CELLS: Final = 1 << 20
 """Most cells of one wafer: the model takes about 0.6 kB of memory for each."""
-MOST_WAITING: Final = 1_000
+SMALL_CELLS: Final = 64 * 64
+"""Up to this, a wafer takes less time on one thread than two take to share it."""
+MOST_LANES: Final = 4
 NO_PATTERN: Final = "none"
 
 
@@ -39,19 +37,6 @@ def check_size(wafer: WaferMap) -> None:
             f"Expected a wafer of at most {MOST_CELLS:,} cells, got {wafer.dies.size:,}. "
             "Predict it with `waferscope predict`."
         )
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """One wafer that waits for its prediction."""
-
-    wafer: WaferMap
-    threshold: float | None
-    answer: Future[Prediction] = field(default_factory=Future)
-
-    @property
-    def cells(self) -> int:
-        return self.wafer.dies.size
 
 
 class Engine:
@@ -66,23 +51,25 @@ class Engine:
     ) -> None:
         self._figures: Final = figures
         self._model: Final = model
-        self._threads: Final = threads or None
-        self._window: Final = gather_ms / 1000
-        self._predictor: Predictor | None = None
-        self._waiting: Final[Queue[_Asked | None]] = Queue(MOST_WAITING)
-        self._runner: Final = ThreadPoolExecutor(1, thread_name_prefix="waferscope-model")
-        self._gatherer: Thread | None = None
+        self._threads: Final = threads or available_threads()
+        self._open: Final[dict[int, Predictor]] = {}
         self._lock: Final = Lock()
+        self._whole: Final = Lock()
+        lanes = min(self._threads, MOST_LANES)
+        self._gatherer: Final = Gatherer(self._run_together, lanes, gather_ms / 1000)
 
     @property
     def predictor(self) -> Predictor:
         """The open model. Raises ModelError when its file cannot be used."""
+        return self._predictor(self._threads)
+
+    def _predictor(self, threads: int) -> Predictor:
         with self._lock:
-            if self._predictor is None:
+            if threads not in self._open:
                 from waferscope.infer import load_predictor
 
-                self._predictor = load_predictor(self._model, self._threads)
-            return self._predictor
+                self._open[threads] = load_predictor(self._model, threads)
+            return self._open[threads]
 
     @property
     def model(self) -> ModelInfo:
@@ -101,7 +88,7 @@ class Engine:
 
     async def open(self, wanted: str | None = None) -> str:
         """Return `version` without holding up the event loop while the model is opened."""
-        if self._predictor is None:
+        if self._threads not in self._open:
             await asyncio.to_thread(lambda: self.predictor)
         return self.version(wanted)
 
@@ -114,12 +101,7 @@ class Engine:
         """
         for wafer in wafers:
             check_size(wafer)
-        found = self.predictor.predict(wafers, threshold=threshold)
-        self._figures.batch_sizes.observe(len(found))
-        for prediction in found:
-            label = (prediction.labels or [NO_PATTERN])[0]
-            self._figures.predictions.labels(label, prediction.model_version).inc()
-        return found
+        return self._count(self.predictor.predict(wafers, threshold=threshold))
 
     async def predict_one(self, wafer: WaferMap, threshold: float | None = None) -> Prediction:
         """Return the prediction of one wafer, run in the company of others that wait.
@@ -127,64 +109,24 @@ class Engine:
         Raises SizeError for a wafer beyond MOST_CELLS, UnavailableError when a thousand wait.
         """
         check_size(wafer)
-        asked = _Asked(wafer, threshold)
-        with self._lock:
-            if self._gatherer is None:
-                self._gatherer = Thread(target=self._serve, name="waferscope-gather", daemon=True)
-                self._gatherer.start()
-        try:
-            self._waiting.put_nowait(asked)
-        except Full as error:
-            raise UnavailableError(
-                "The model has more to do than it can. Try again.", retry_after=1
-            ) from error
-        return await asyncio.wrap_future(asked.answer)
+        return await self._gatherer.ask(wafer, threshold)
 
     def close(self) -> None:
         """Finish what runs, and end the threads."""
-        if self._gatherer is not None:
-            self._waiting.put(None)
-            self._gatherer.join()
-        self._runner.shutdown()
+        self._gatherer.close()
 
-    def _serve(self) -> None:
-        held: _Asked | None = None
-        while True:
-            first = held or self._waiting.get()
-            if first is None:
-                return
-            together, held, closing = self._gather(first)
-            for threshold in dict.fromkeys(one.threshold for one in together):
-                self._answer([one for one in together if one.threshold == threshold], threshold)
-            if closing:
-                return
+    def _run_together(
+        self, wafers: Sequence[WaferMap], threshold: float | None
+    ) -> Sequence[Prediction]:
+        """Predict small wafers on one thread; others on all of them, one company at a time."""
+        if max(wafer.dies.size for wafer in wafers) <= SMALL_CELLS:
+            return self._count(self._predictor(1).predict(wafers, threshold=threshold))
+        with self._whole:
+            return self.predict(wafers, threshold)
 
-    def _gather(self, first: _Asked) -> tuple[list[_Asked], _Asked | None, bool]:
-        """Return who runs together, who came but has to wait, and whether nobody comes after."""
-        together, cells = [first], first.cells
-        end = time.monotonic() + self._window
-        while cells < CELLS_TOGETHER:
-            try:
-                left = end - time.monotonic()
-                following = self._waiting.get(left > 0, max(left, 0))
-            except Empty:
-                break
-            if following is None:
-                return together, None, True
-            cells += following.cells
-            if cells > CELLS_TOGETHER:
-                return together, following, False
-            together.append(following)
-        return together, None, False
-
-    def _answer(self, together: Sequence[_Asked], threshold: float | None) -> None:
-        still = [one for one in together if one.answer.set_running_or_notify_cancel()]
-        if not still:
-            return
-        run = self._runner.submit(self.predict, [one.wafer for one in still], threshold)
-        error = run.exception()
-        for number, one in enumerate(still):
-            if error is not None:
-                one.answer.set_exception(error)
-            else:
-                one.answer.set_result(run.result()[number])
+    def _count(self, found: list[Prediction]) -> list[Prediction]:
+        self._figures.batch_sizes.observe(len(found))
+        for prediction in found:
+            label = (prediction.labels or [NO_PATTERN])[0]
+            self._figures.predictions.labels(label, prediction.model_version).inc()
+        return found
