@@ -14,7 +14,7 @@ from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import Bucket, Mix, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.glance_task import GlanceTask
-from waferscope.ml.model import WaferNet
+from waferscope.ml.model import VOICE, WaferNet
 from waferscope.ml.train import load_network, train
 from waferscope.synth import SynthConfig
 
@@ -75,7 +75,7 @@ def test_a_network_without_a_branch_gets_one_and_keeps_its_masks() -> None:
         torch.testing.assert_close(other.embedding, one.embedding, rtol=1e-3, atol=1e-4)
         assert net.glance is not None
         branch = net.glance(dies)
-        labels = one.pattern_logits + branch
+        labels = one.pattern_logits + VOICE * branch
         torch.testing.assert_close(other.pattern_logits, labels, rtol=1e-3, atol=1e-4)
 
 
@@ -84,7 +84,8 @@ def test_begun_with_nothing_the_labels_are_the_branchs_alone() -> None:
     dies = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
     net = task.mean.eval()
     assert net.glance is not None
-    assert torch.equal(net(dies, torch.zeros(2, 64, 64)).pattern_logits, net.glance(dies))
+    labels = net(dies, torch.zeros(2, 64, 64)).pattern_logits
+    torch.testing.assert_close(labels, VOICE * net.glance(dies))
 
 
 def test_a_run_goes_through_and_its_checkpoint_holds_the_branch(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.ml.small import TINY, build_net, disc, draw_dies
 from waferscope.ml.encode import PLANES
-from waferscope.ml.model import STRIDE, ConvBlock, WaferNet, WaferOutput
+from waferscope.ml.model import STRIDE, VOICE, ConvBlock, WaferNet, WaferOutput
 
 
 def batch(
@@ -58,7 +58,7 @@ def decoder_logits(net: WaferNet, out: WaferOutput, dies: Tensor) -> Tensor:
     """Return the pattern logits without what the label branch adds."""
     assert net.glance is not None
     with torch.no_grad():
-        logits: Tensor = out.pattern_logits - net.glance(dies)
+        logits: Tensor = out.pattern_logits - VOICE * net.glance(dies)
     return logits
 
 

@@ -9,7 +9,7 @@ Discriminative Localization", CVPR 2016 (class activation maps).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from waferscope.ml.encode import PLANES, DieEncoding
 from waferscope.ml.encoder import Depth, ResNetEncoder
 from waferscope.ml.glance import Glance
 
+VOICE: Final = 3.0
+"""How much the label branch counts against the decoder; see docs/decisions/0006."""
 STRIDE = 4
 """Stride of the evidence maps and of the features that the pattern head pools."""
 
@@ -135,10 +137,10 @@ class WaferNet(nn.Module):
         return self._look(dies, self._read(planes, features))
 
     def _look(self, dies: Tensor, out: WaferOutput) -> WaferOutput:
-        """Add the label branch, where there is one: two opinions, summed as logits."""
+        """Add the label branch, where there is one: two opinions, summed as weighted logits."""
         if self.glance is None:
             return out
-        return out._replace(pattern_logits=out.pattern_logits + self.glance(dies))
+        return out._replace(pattern_logits=out.pattern_logits + VOICE * self.glance(dies))
 
     def _read(self, planes: Tensor, features: list[Tensor]) -> WaferOutput:
         coarse, full = self.decoder(planes, features)
