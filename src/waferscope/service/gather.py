@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from queue import Empty, Full, Queue
 from threading import Lock, Semaphore, Thread
 from typing import TYPE_CHECKING, Final
@@ -90,7 +91,10 @@ class Gatherer:
                 return
             self._free.acquire()
             together, held, closing = self._gather(first)
-            self._lanes.submit(self._answer, together)
+            for number, threshold in enumerate(dict.fromkeys(o.threshold for o in together)):
+                if number:
+                    self._free.acquire()
+                self._send([one for one in together if one.threshold == threshold], threshold)
             if closing:
                 return
 
@@ -112,23 +116,21 @@ class Gatherer:
             together.append(following)
         return together, None, False
 
-    def _answer(self, together: Sequence[_Asked]) -> None:
-        """Answer who waits together, each threshold by itself, and free the lane."""
-        try:
-            for threshold in dict.fromkeys(one.threshold for one in together):
-                self._predict([one for one in together if one.threshold == threshold], threshold)
-        finally:
-            self._free.release()
-
-    def _predict(self, together: Sequence[_Asked], threshold: float | None) -> None:
+    def _send(self, together: Sequence[_Asked], threshold: float | None) -> None:
+        """Let those who have not gone away run in the lane that was taken for them."""
         still = [one for one in together if one.answer.set_running_or_notify_cancel()]
         if not still:
+            self._free.release()
             return
-        try:
-            found = self._run([one.wafer for one in still], threshold)
-        except BaseException as error:
-            for one in still:
+        run = self._lanes.submit(self._run, [one.wafer for one in still], threshold)
+        run.add_done_callback(partial(self._settle, still))
+
+    def _settle(self, asked: Sequence[_Asked], run: Future[Sequence[Prediction]]) -> None:
+        """Free the lane, and give everybody his prediction, or all the error."""
+        self._free.release()
+        error = run.exception()
+        for number, one in enumerate(asked):
+            if error is not None:
                 one.answer.set_exception(error)
-            return
-        for one, prediction in zip(still, found, strict=True):
-            one.answer.set_result(prediction)
+            else:
+                one.answer.set_result(run.result()[number])
