@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 import torch
 from torch import Tensor, nn
@@ -47,8 +48,14 @@ def test_an_int8_file_comes_back_within_its_rounding(
     net: WaferNet, int8_file: Path, feed: tuple[Tensor, Tensor]
 ) -> None:
     back = restore_network(int8_file, [feed])
-    off = (probabilities(back, feed) - probabilities(net, feed)).abs()
-    assert 0 < off.mean().item() < 0.03
+    on = (feed[0] > 0).unsqueeze(1)
+    given = {"dies": feed[0].numpy(), "fold": feed[1].numpy()}
+    (file,) = ort.InferenceSession(str(int8_file)).run(["mask_probs"], given)
+    own, restored = (probabilities(one, feed) * on for one in (net, back))
+    off, rounded = (
+        (one - own).abs().mean().item() for one in (restored, torch.from_numpy(np.asarray(file)))
+    )
+    assert 0 < off < rounded < 0.04  # the file rounds activations too
     name = "encoder.layer1.0.conv1.weight"
     folded, weight = (dict(n.named_parameters())[name] for n in (fold_batch_norms(net), back))
     step = folded.abs().amax(dim=(1, 2, 3), keepdim=True) / 63  # 7 bits, symmetric

@@ -239,6 +239,26 @@ def glance(data: Path | None) -> TrainConfig:
     )
 
 
+def glance_more(data: Path | None) -> TrainConfig:
+    """Go on with `glance` at a lower rate, on mixtures most: they were still being learned."""
+    buckets = (
+        Bucket(32, 36, 1.0, 1.0, Mix(synth=0.06, real=0.82, composed=0.06, noise=0.06)),
+        Bucket(64, 80, 1.0, 1.0, Mix(synth=0.05, real=0.24, mixed=0.65, composed=0.05, noise=0.01)),
+        Bucket(96, 8, 1.0, 1.0, Mix(synth=0.13, real=0.74, composed=0.13)),
+        Bucket(128, 2, 1.0, 1.0, Mix(synth=0.5, real=0.5)),
+        Bucket(160, 2, 1.0, 1.0, Mix(synth=0.5, real=0.5)),
+    )
+    return replace(
+        glance(data),
+        name="glance_more",
+        buckets=usable(buckets, data),
+        learning_rate=1.5e-3,
+        seed=1,
+        start_from=Path("runs/glance/last.ckpt"),
+        minutes=96.0,
+    )
+
+
 def released_gpu(data: Path | None) -> TrainConfig:
     """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
     buckets = (

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from waferscope.errors import ModelError
 from waferscope.ml.export import read_metadata
 from waferscope.ml.model import ModelConfig, WaferNet
+from waferscope.ml.stem import unstretched
 
 PREFIX: Final = "net."
 _WEIGHT: Final = ".weight"
@@ -76,7 +77,7 @@ def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Floats]]:
             continue
         weight, bias = node.input[1:3] if len(node.input) > 2 else (node.input[1], "")
         layer = weight[len(PREFIX) : weight.index(_WEIGHT)]
-        yield layer + _WEIGHT, values[weight].astype(np.float32)
+        yield layer + _WEIGHT, unstretched(node, values[weight].astype(np.float32), graph)
         found = values[bias] if bias else np.zeros(len(values[weight]))
         yield f"{layer}.bias", found.astype(np.float32)
 
