@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType
-from onnxruntime.quantization.calibrate import TensorData, TensorsData, create_calibrator
+from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -25,6 +25,7 @@ from waferscope.domain.wafermap import WaferMap
 from waferscope.infer.batching import plan_batches, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.ml.export import read_metadata, write_metadata
+from waferscope.ml.joins import MOVES, align_joins, join_bytes
 from waferscope.ml.rewrite import double_by_gathering
 from waferscope.ml.stem import STEM, set_range, stretch_stem
 
@@ -33,8 +34,6 @@ QUANTISED: Final = ("Conv", "Relu", "MaxPool", "Add", "Concat", "Transpose", "Ga
 
 A Relu goes into the zero point of what it clips; quantised on both sides it cost a pass each.
 """
-MOVES: Final = ("Transpose", "Gather")
-"""Operators that hand values on as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,7 @@ def quantise(
         quantizer.model.save_model_to_file(str(target))
     facts: Mapping[str, Any] = read_metadata(source)
     model = onnx.load(str(target))
+    join_bytes(model.graph)
     store_halves(model.graph, config.halves)
     write_metadata(model, {**facts, "quantisation": config.label})
     onnx.save(model, str(target))
@@ -117,35 +117,6 @@ def measure_ranges(path: Path, wafers: Sequence[WaferMap], config: QuantConfig) 
         align_joins(onnx.load(str(path)).graph, ranges)
     set_range(ranges)
     return ranges
-
-
-def align_joins(graph: onnx.GraphProto, ranges: TensorsData) -> None:
-    """Give what a Concat joins, and what it gives, one range: it then copies bytes.
-
-    Nothing is lost: the narrower input would be rounded to the wider range in the Concat. Inputs
-    that may be negative or have other readers keep theirs.
-    """
-    makers = {output: node for node in graph.node for output in node.output}
-    for node in graph.node:
-        if node.op_type != "Concat" or node.output[0] not in ranges:
-            continue
-        chains = [_moved(name, makers) for name in node.input]
-        made = [makers.get(chain[-1]) for chain in chains]
-        if any(one is None or one.op_type != "Relu" for one in made):
-            continue
-        highest = max(np.max(ranges[chain[-1]].highest) for chain in chains)
-        shared = TensorData(lowest=np.float32(0.0), highest=np.float32(highest))
-        for name in (node.output[0], *(name for chain in chains for name in chain)):
-            if name in ranges:
-                ranges[name] = shared
-
-
-def _moved(name: str, makers: Mapping[str, onnx.NodeProto]) -> list[str]:
-    """Return a tensor and those that it is a rearranged copy of, the first one last."""
-    chain = [name]
-    while (maker := makers.get(chain[-1])) is not None and maker.op_type in MOVES:
-        chain.append(maker.input[0])
-    return chain
 
 
 def _quantizer(model: onnx.ModelProto, ranges: TensorsData, config: QuantConfig) -> QDQQuantizer:
