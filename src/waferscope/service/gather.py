@@ -1,19 +1,17 @@
 """Single wafers that wait for the model, sent through it in company.
 
 Those that arrive within a few milliseconds of each other, or while every lane is busy, run
-together: fifty clients do not run fifty sessions.
+together: fifty clients do not run fifty sessions. Who runs with whom is settled on the event
+loop, between requests: a thread of its own would have to be given the interpreter for each.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from queue import Empty, Full, Queue
-from threading import Lock, Semaphore, Thread
 from typing import TYPE_CHECKING, Final
 
 from waferscope.errors import UnavailableError
@@ -28,109 +26,90 @@ MOST_WAITING: Final = 1_000
 Run = Callable[[Sequence["WaferMap"], float | None], Sequence["Prediction"]]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class _Asked:
-    """One wafer that waits for its prediction."""
+    """One wafer that waits for its prediction; ``due`` once it need not wait for company."""
 
     wafer: WaferMap
     threshold: float | None
-    answer: Future[Prediction] = field(default_factory=Future)
-
-    @property
-    def cells(self) -> int:
-        return self.wafer.dies.size
+    answer: asyncio.Future[Prediction]
+    due: bool = False
 
 
 class Gatherer:
     """Sends wafers to ``run`` in company, in ``lanes`` threads; close it with ``close()``.
 
-    A wafer waits ``window`` seconds for others, and longer while no lane is free. Threads begin
-    with the first wafer.
+    A wafer waits ``window`` seconds for others, and longer while no lane is free. All but ``run``
+    happens on the event loop of who asks. Threads begin with the first wafers.
     """
 
     def __init__(self, run: Run, lanes: int, window: float) -> None:
         self._run: Final = run
         self._window: Final = window
-        self._waiting: Final[Queue[_Asked | None]] = Queue(MOST_WAITING)
         self._lanes: Final = ThreadPoolExecutor(lanes, thread_name_prefix="waferscope-model")
-        self._free: Final = Semaphore(lanes)
-        self._lock: Final = Lock()
-        self._thread: Thread | None = None
+        self._free = lanes
+        self._waiting: list[_Asked] = []
 
     async def ask(self, wafer: WaferMap, threshold: float | None) -> Prediction:
         """Return the prediction of one wafer. Raises UnavailableError when a thousand wait."""
-        asked = _Asked(wafer, threshold)
-        self._begin()
-        try:
-            self._waiting.put_nowait(asked)
-        except Full as error:
+        if len(self._waiting) >= MOST_WAITING:
             raise UnavailableError(
                 "The model has more to do than it can. Try again.", retry_after=1
-            ) from error
-        return await asyncio.wrap_future(asked.answer)
+            )
+        loop = asyncio.get_running_loop()
+        asked = _Asked(wafer, threshold, loop.create_future())
+        self._waiting.append(asked)
+        loop.call_later(self._window, self._wait_no_more, asked)
+        self._start()
+        return await asked.answer
 
     def close(self) -> None:
         """Finish what runs, and end the threads."""
-        if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
         self._lanes.shutdown()
 
-    def _begin(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = Thread(target=self._serve, name="waferscope-gather", daemon=True)
-                self._thread.start()
+    def _wait_no_more(self, asked: _Asked) -> None:
+        asked.due = True
+        self._start()
 
-    def _serve(self) -> None:
-        """Send who waits to a free lane, until nobody comes any more."""
-        held: _Asked | None = None
-        while True:
-            first = held or self._waiting.get()
-            if first is None:
-                return
-            self._free.acquire()
-            together, held, closing = self._gather(first)
-            for number, threshold in enumerate(dict.fromkeys(o.threshold for o in together)):
-                if number:
-                    self._free.acquire()
-                self._send([one for one in together if one.threshold == threshold], threshold)
-            if closing:
-                return
+    def _start(self) -> None:
+        """Send off companies while there are lanes for them."""
+        while self._free and (company := self._gather()):
+            self._free -= 1
+            wafers = [one.wafer for one in company]
+            run = asyncio.get_running_loop().run_in_executor(
+                self._lanes, self._run, wafers, company[0].threshold
+            )
+            run.add_done_callback(partial(self._settle, company))
 
-    def _gather(self, first: _Asked) -> tuple[list[_Asked], _Asked | None, bool]:
-        """Return who runs together, who came but has to wait, and whether nobody comes after."""
-        together, cells = [first], first.cells
-        end = time.monotonic() + self._window
-        while cells < CELLS_TOGETHER:
-            try:
-                left = end - time.monotonic()
-                following = self._waiting.get(left > 0, max(left, 0))
-            except Empty:
+    def _gather(self) -> list[_Asked]:
+        """Take who runs together: who waits longest, and others that ask for the same threshold.
+
+        Nobody, while there is room for others and time to wait for them.
+        """
+        self._waiting = [one for one in self._waiting if not one.answer.done()]
+        company: list[_Asked] = []
+        cells = 0
+        for one in self._waiting:
+            if company and one.threshold != company[0].threshold:
+                continue
+            cells += one.wafer.dies.size
+            if company and cells > CELLS_TOGETHER:
                 break
-            if following is None:
-                return together, None, True
-            cells += following.cells
-            if cells > CELLS_TOGETHER:
-                return together, following, False
-            together.append(following)
-        return together, None, False
+            company.append(one)
+        if not company or not (company[0].due or cells >= CELLS_TOGETHER):
+            return []
+        self._waiting = [one for one in self._waiting if one not in company]
+        return company
 
-    def _send(self, together: Sequence[_Asked], threshold: float | None) -> None:
-        """Let those who have not gone away run in the lane that was taken for them."""
-        still = [one for one in together if one.answer.set_running_or_notify_cancel()]
-        if not still:
-            self._free.release()
-            return
-        run = self._lanes.submit(self._run, [one.wafer for one in still], threshold)
-        run.add_done_callback(partial(self._settle, still))
-
-    def _settle(self, asked: Sequence[_Asked], run: Future[Sequence[Prediction]]) -> None:
+    def _settle(self, company: Sequence[_Asked], run: asyncio.Future[Sequence[Prediction]]) -> None:
         """Free the lane, and give everybody his prediction, or all the error."""
-        self._free.release()
+        self._free += 1
         error = run.exception()
-        for number, one in enumerate(asked):
+        for number, one in enumerate(company):
+            if one.answer.done():  # gone away meanwhile
+                continue
             if error is not None:
                 one.answer.set_exception(error)
             else:
                 one.answer.set_result(run.result()[number])
+        self._start()
