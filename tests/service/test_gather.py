@@ -55,10 +55,10 @@ def test_each_gets_his_own(gatherer: Gatherer, echo: Echo) -> None:
 
 
 def test_what_runs_together_is_bounded(gatherer: Gatherer, echo: Echo) -> None:
-    side = 100  # four of them are fewer cells than the bound, five are more
-    assert 4 * side * side < CELLS_TOGETHER < 5 * side * side
+    side = 100  # three of them are fewer cells than the bound, four are more
+    assert 3 * side * side < CELLS_TOGETHER < 4 * side * side
     asyncio.run(ask_all(gatherer, [make_wafer(seed, side) for seed in range(6)]))
-    assert [count for count, _ in echo.runs] == [4, 2]
+    assert [count for count, _ in echo.runs] == [3, 3]
 
 
 def test_each_threshold_runs_by_itself_and_a_wrong_one_alone_fails(

@@ -7,7 +7,7 @@ names; another fab defines another taxonomy without touching the code.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from waferscope.errors import ConfigError
@@ -38,16 +38,19 @@ class DefectClass:
 class Taxonomy:
     """Classes (mask channels, in order), pattern labels (in order) and the map between them.
 
-    ``pattern_class[label]`` is the class name whose mask must not contradict the label.
+    ``pattern_class[label]`` is the class name whose mask must not contradict the label;
+    ``class_names`` are those of the classes, in channel order.
     """
 
     version: str
     classes: tuple[DefectClass, ...]
     patterns: tuple[str, ...]
     pattern_class: Mapping[str, str]
+    class_names: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        names = self.class_names
+        names = tuple(c.name for c in self.classes)
+        object.__setattr__(self, "class_names", names)  # asked for with every prediction
         if len(set(names)) != len(names) or len(set(self.patterns)) != len(self.patterns):
             raise ConfigError("Expected unique class and pattern names. Rename the duplicates.")
         if [c.id for c in self.classes] != list(range(1, len(self.classes) + 1)):
@@ -63,11 +66,6 @@ class Taxonomy:
                 f"Expected pattern_class to map known patterns to known classes, got {unknown}. "
                 "Fix the names."
             )
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Class names in channel order."""
-        return tuple(c.name for c in self.classes)
 
     def channel(self, name: str) -> int:
         """Return the mask channel of a class; raise ConfigError for an unknown name."""

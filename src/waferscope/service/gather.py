@@ -15,13 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from waferscope.errors import UnavailableError
+from waferscope.infer.batching import CELLS_PER_BATCH
 
 if TYPE_CHECKING:
     from waferscope.domain.prediction import Prediction
     from waferscope.domain.wafermap import WaferMap
 
-CELLS_TOGETHER: Final = 11 * 64 * 64
-"""Most cells that run together: a third of 32 clients, so that lanes and answers take turns."""
+CELLS_TOGETHER: Final = CELLS_PER_BATCH
+"""Most cells that run together: a batch of the model, 8 wafers of 64 x 64."""
 MOST_WAITING: Final = 1_000
 Run = Callable[[Sequence["WaferMap"], float | None], Sequence["Prediction"]]
 
