@@ -22,7 +22,14 @@ from waferscope.service.health import routes as health
 from waferscope.service.idempotency import AnsweredBefore, answer_again
 from waferscope.service.keys import routes as keys
 from waferscope.service.lots import routes as lots
-from waferscope.service.middleware import DOCS_FILES, BodyLimit, Faults, Surround
+from waferscope.service.middleware import (
+    DOCS_FILES,
+    OPENAPI,
+    BodyLimit,
+    Faults,
+    OpenPages,
+    Surround,
+)
 from waferscope.service.parts import Parts, open_parts
 from waferscope.service.predictions import routes as predictions
 from waferscope.service.retention import routes as retention
@@ -62,7 +69,7 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         version=waferscope.__version__,
         description="Marks on every die of a wafer which defect mechanism it belongs to.",
         lifespan=_lifespan,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=OPENAPI,
         static_url=DOCS_FILES,
     )
     app.state.parts = parts if parts is not None else open_parts(settings)
@@ -71,6 +78,7 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
     add_error_answers(app)
     app.add_exception_handler(AnsweredBefore, answer_again)
     app.add_middleware(BodyLimit)
+    app.add_middleware(OpenPages)
     app.add_middleware(Faults)
     if settings.cors_origins:
         app.add_middleware(

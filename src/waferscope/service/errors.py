@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
 from waferscope import errors
+from waferscope.service.auth.identity import count_address
 from waferscope.service.telemetry import brief, request_id
 
 STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
@@ -38,6 +39,8 @@ STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
 """The status of an error is that of the nearest class in its line of descent."""
 
 PROBLEM: Final = "application/problem+json"
+NO_ROUTE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+"""What the router answers itself: then no route has counted who asks."""
 MOST_WRONG: Final = 20
 """Faulty fields that are named: a small request does not get a large answer."""
 LONGEST_NAME: Final = 100
@@ -124,6 +127,11 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
     if isinstance(error.__cause__, errors.WaferScopeError):
         return problem_of(error.__cause__, request.url.path)  # raised while the body was read
+    if error.status_code in NO_ROUTE:
+        try:
+            await count_address(request)
+        except errors.RateError as refused:
+            return problem_of(refused, request.url.path)
     answer = problem(error.status_code, str(error.detail), path=request.url.path)
     answer.headers.update(error.headers or {})
     return answer

@@ -7,10 +7,12 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from waferscope.errors import SizeError
+from waferscope.errors import RateError, SizeError
 from waferscope.service import telemetry
+from waferscope.service.auth.identity import count_address
 from waferscope.service.errors import fault_of, problem_of
 from waferscope.service.parts import Parts
 
@@ -39,6 +41,7 @@ PAGES: Final = (*DOCS, "/docs/oauth2-redirect")
 """Routes that are no part of the API: its documentation."""
 DOCS_FILES: Final = "/docs-files"
 """Where their scripts and styles lie: a fab's network reaches no other host."""
+OPENAPI: Final = "/api/v1/openapi.json"
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _log = structlog.get_logger()
 
@@ -127,6 +130,23 @@ class Faults:
             if begun:
                 raise
             await fault_of(error, scope["path"])(scope, receive, send)
+
+
+class OpenPages:
+    """Counts requests for the documentation by address, as routes open to anybody do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith((*PAGES, DOCS_FILES, OPENAPI)):
+            try:
+                await count_address(Request(scope))
+            except RateError as error:
+                await problem_of(error, scope["path"])(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 class BodyLimit:

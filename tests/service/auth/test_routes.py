@@ -259,6 +259,26 @@ class TestOften:
         statuses = [client.get("/auth/me", headers=guess).status_code for _ in range(3)]
         assert statuses == [401, 401, 429]
 
+    @pytest.mark.parametrize(
+        ("method", "path", "status"),
+        [
+            ("GET", "/api/v1/openapi.json", 200),
+            ("GET", "/docs", 200),
+            ("GET", "/nothing/here", 404),
+            ("GET", "/api/v1/nothing", 404),
+            ("PUT", "/api/v1/auth/login", 405),
+        ],
+    )
+    def test_what_no_route_guards_is_counted_by_address(
+        self, client: TestClient, method: str, path: str, status: int
+    ) -> None:
+        url = client.base_url.copy_with(path=path)
+        answers = [client.request(method, url) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [status, status, 429]
+        assert answers[-1].headers["Content-Type"] == "application/problem+json"
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 60
+        assert answers[-1].headers["X-Content-Type-Options"] == "nosniff"
+
     def test_all_logins_of_a_user_are_counted_together(self, client: TestClient, name: str) -> None:
         logins = [bearer(log_in(client, name)) for _ in range(3)]
         asked = [client.get("/auth/me", headers=logins[i % 3]).status_code for i in range(5)]
