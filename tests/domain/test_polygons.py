@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import Any
 
@@ -136,3 +137,27 @@ def test_many_regions_are_traced_in_groups_with_the_same_outlines(
     monkeypatch.setattr("waferscope.domain.polygons.MOST_VERTICES", 100)
     assert [one.wkt for one in build_polygons(table)] == [one.wkt for one in at_once]
     assert build_geojson(table) == geometries
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_thousands_of_parts_bring_on_no_collection(
+    rng: np.random.Generator, collecting: bool
+) -> None:
+    region = only_region(rng.random((200, 200)) < 0.35)
+    begun: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            begun.append(info["generation"])
+
+    was = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    gc.callbacks.append(note)
+    try:
+        (polygon,), (geometry,) = build_polygons(region), build_geojson(region)
+        assert gc.isenabled() is collecting
+    finally:
+        gc.callbacks.remove(note)
+        (gc.enable if was else gc.disable)()
+    assert len(polygon.geoms) == len(geometry["coordinates"]) > 3000
+    assert len(begun) <= 4  # dozens otherwise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -118,13 +120,30 @@ def _trace_outlines(table: DieTable) -> Iterator[_Rings]:
     yield _Rings(xy, 2 * sizes, corners.part[starts[np.cumsum(sizes) - sizes]], owner)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold garbage collection off while thousands of geometries are made, none of them garbage.
+
+    They bring on collections that look at every object of the process: where torch is loaded two
+    of sixty maps of 300 x 300 took 115 ms instead of 30.
+    """
+    held_off = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if held_off:
+            gc.enable()
+
+
+@_uncollected()
 def _to_polygons(rings: _Rings) -> list[Shape]:
     owner = rings.owner
     each = np.repeat(np.arange(rings.sizes.size), rings.sizes)
-    lines = shapely.linearrings(rings.xy.astype(np.float64), indices=each)
-    shapes = shapely.polygons(lines, indices=rings.part)
     many = np.bincount(owner) > 1
     polygons = np.empty(many.size, dtype=object)
+    lines = shapely.linearrings(rings.xy.astype(np.float64), indices=each)
+    shapes = shapely.polygons(lines, indices=rings.part)
     polygons[owner] = shapes
     if many.any():
         among = many[owner]
@@ -133,6 +152,7 @@ def _to_polygons(rings: _Rings) -> list[Shape]:
     return list(polygons)
 
 
+@_uncollected()
 def _to_geometries(rings: _Rings) -> list[dict[str, Any]]:
     points = rings.xy.tolist()
     parts: list[list[list[list[int]]]] = [[] for _ in range(rings.owner.size)]
