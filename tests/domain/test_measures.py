@@ -177,6 +177,16 @@ def test_wafer_figures_by_hand() -> None:
     assert metrics.severity_level == "medium"
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_shares_of_quadrants_are_those_counted_one_by_one(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((10, 10)) < 0.1
+    mask[0, 0] = True
+    wafer = WaferMap(np.full((10, 10), 2, np.uint8))
+    found = measure_wafer(masks_of(random=mask), {}, wafer, DEFAULT_TAXONOMY).quadrant_shares
+    counted = [mask[:5, 5:], mask[:5, :5], mask[5:, :5], mask[5:, 5:]]
+    assert list(found.values()) == [part.sum() / mask.sum() for part in counted]
+
+
 def test_dies_on_an_axis_count_half_on_either_side() -> None:
     dies = np.full((3, 3), 2, dtype=np.uint8)
     everything = np.ones((3, 3), dtype=bool)

@@ -190,8 +190,7 @@ def _places(rows: Ints, cols: Ints, dies: npt.NDArray[np.uint8]) -> tuple[float,
     y_of_row, x_of_col = unit_axes(dies)
     y, x = y_of_row[rows], x_of_col[cols]
     upper, right = (1 + np.sign(y)) / 2, (1 + np.sign(x)) / 2
-    sums = (upper * right).sum(), upper.sum(), right.sum()
-    both, top, side = (float(number) / rows.size for number in sums)
-    shares = (both, top - both, 1.0 - top - side + both, side - both)
-    named = dict(zip(QUADRANTS, shares, strict=True))
+    both, top, side = (float(one.sum()) for one in (upper * right, upper, right))
+    counts = (both, top - both, rows.size - top - side + both, side - both)  # exact quarters
+    named = {name: count / rows.size for name, count in zip(QUADRANTS, counts, strict=True)}
     return float((np.hypot(y, x) >= EDGE_RHO).mean()), named
