@@ -42,6 +42,8 @@ PAGES: Final = (*DOCS, "/docs/oauth2-redirect")
 DOCS_FILES: Final = "/docs-files"
 """Where their scripts and styles lie: a fab's network reaches no other host."""
 OPENAPI: Final = "/api/v1/openapi.json"
+OPEN: Final = (*DOCS, OPENAPI)
+"""How the paths of the documentation begin, its files' too."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _log = structlog.get_logger()
 
@@ -140,7 +142,7 @@ class OpenPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"].startswith((*PAGES, DOCS_FILES, OPENAPI)):
+        if scope["type"] == "http" and scope["path"].startswith(OPEN):
             try:
                 await count_address(Request(scope))
             except RateError as error:
