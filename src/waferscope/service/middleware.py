@@ -37,6 +37,8 @@ DOCS_CONTENT: Final = (
     "img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
 )
 DOCS: Final = ("/docs", "/redoc")
+PAGES: Final = (*DOCS, "/docs/oauth2-redirect")
+"""Routes that are no part of the API: its documentation."""
 DOCS_FILES: Final = "/docs-files"
 """Where their scripts and styles lie: a fab's network reaches no other host."""
 OPENAPI: Final = "/api/v1/openapi.json"
