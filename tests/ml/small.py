@@ -125,12 +125,18 @@ def write_data(folder: Path, rng: np.random.Generator) -> Path:
 
 
 def build_net(seed: int = 0, config: ModelConfig = TINY) -> WaferNet:
-    """Return a network whose batch norms fit its activations, and whose masks are not empty."""
+    """Return a network whose batch norms fit its activations, and whose masks are not empty.
+
+    Its labels are likely enough that masks are hardly lessened by them.
+    """
     torch.manual_seed(seed)
     net = WaferNet(config)
     assert net.mask_head.bias is not None
     nn.init.normal_(net.mask_head.weight, std=0.5)
     nn.init.zeros_(net.mask_head.bias)
+    nn.init.constant_(net.pattern_head.bias, 2.0)
+    if net.glance is not None:
+        nn.init.zeros_(net.glance.head.bias)
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
         nn.init.uniform_(norm.weight, 0.7, 1.3)

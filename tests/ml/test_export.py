@@ -62,8 +62,9 @@ def test_masks_served_are_the_networks_masks(
         canvas = canvas_shape(wafer.shape)
         fold = stack([fold_rates(wafer.dies, wafer.reticle)], canvas)
         with torch.no_grad():
-            out = net(torch.from_numpy(stack([wafer.dies], canvas)), torch.from_numpy(fold))
-        probs = crop(torch.sigmoid(out.mask_logits[0]).numpy(), wafer.shape)
+            dies = torch.from_numpy(stack([wafer.dies], canvas))
+            zones = Served(net)(dies, torch.from_numpy(fold))[0]
+        probs = crop(zones[0].numpy(), wafer.shape)
         own.append(build_masks(probs, wafer.dies, [0.5] * 8, DEFAULT_TAXONOMY))
     assert sum(int(masks.sum()) for masks in own) > 500
     assert pooled_iou(served, own) >= 0.999

@@ -73,6 +73,16 @@ def test_the_encoding_and_what_reads_it_stay_in_floats_but_for_the_stem(
     assert len(convs) > 25
 
 
+def test_what_labels_are_told_by_stays_in_floats(graph: onnx.GraphProto) -> None:
+    heads = [node for node in graph.node if node.op_type == "Gemm"]
+    assert len(heads) == 2  # of the decoder and of the label branch
+    made, given = makers(graph), {head.output[0] for head in heads}
+    sums = [node for node in graph.node if given & {n.output[0] for n in before(graph, node)}]
+    assert {"Add", "Sigmoid"} <= {node.op_type for node in sums}
+    assert not {"QuantizeLinear", "DequantizeLinear"} & {node.op_type for node in sums}
+    assert made["pattern_probs"] in sums
+
+
 def test_float_nodes_are_those_that_no_convolution_comes_before(fp32_file: Path) -> None:
     graph = onnx.load(str(fp32_file)).graph
     named = set(float_nodes(graph))

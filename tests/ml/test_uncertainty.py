@@ -50,7 +50,7 @@ def test_members_differ_by_what_is_dropped_and_the_seed_repeats_them(
 def test_without_dropout_the_members_are_the_prediction(wafers: list[WaferMap]) -> None:
     net = build_net(config=TINY)
     for module in net.modules():
-        if isinstance(module, nn.Dropout2d):
+        if isinstance(module, nn.Dropout | nn.Dropout2d):
             module.p = 0.0
     plain = torch_predictor(net).predict(wafers)
     for found, expected in zip(dropout_ensemble(net, wafers, passes=2), plain, strict=True):

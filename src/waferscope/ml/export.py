@@ -18,6 +18,7 @@ from waferscope.errors import ModelError
 from waferscope.infer.model_file import OUTPUTS, PROPERTY, SCHEMA
 from waferscope.ml.encoder import BasicBlock, Bottleneck, ResNetEncoder
 from waferscope.ml.model import STRIDE, WaferNet
+from waferscope.ml.presence import Presence
 
 OPSET: Final = 20
 NOTICES: Final = (
@@ -31,18 +32,24 @@ NOTICES: Final = (
 
 
 class Served(nn.Module):
-    """The graph that ships: probabilities instead of logits, in the order of the contract."""
+    """The graph that ships: probabilities instead of logits, in the order of the contract.
 
-    def __init__(self, net: WaferNet) -> None:
+    Where the network has a label branch, its masks listen to it.
+    """
+
+    def __init__(self, net: WaferNet, taxonomy: Taxonomy = DEFAULT_TAXONOMY) -> None:
         super().__init__()
         self.net = net
+        self.presence = None if net.glance is None else Presence(taxonomy)
 
     def forward(self, dies: Tensor, fold: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mask_probs, pattern_probs, embedding and evidence; 0 off the wafer."""
         out = self.net(dies, fold)
-        on = (dies > 0).unsqueeze(1).to(fold.dtype)
+        share = (dies > 0).unsqueeze(1).to(fold.dtype)
+        if self.presence is not None:
+            share = share * self.presence(out.pattern_logits)[:, :, None, None]
         return (
-            torch.sigmoid(out.mask_logits) * on,
+            torch.sigmoid(out.mask_logits) * share,
             torch.sigmoid(out.pattern_logits),
             out.embedding,
             out.evidence,

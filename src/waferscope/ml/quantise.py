@@ -128,7 +128,11 @@ def _quantizer(model: onnx.ModelProto, ranges: TensorsData, config: QuantConfig)
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=float_nodes(model.graph) + nodes_of(model.graph, config.halves),
+        nodes_to_exclude=[
+            *float_nodes(model.graph),
+            *head_nodes(model.graph),
+            *nodes_of(model.graph, config.halves),
+        ],
         op_types_to_quantize=list(config.operators),
         extra_options={},
     )
@@ -137,6 +141,22 @@ def _quantizer(model: onnx.ModelProto, ranges: TensorsData, config: QuantConfig)
 def nodes_of(graph: onnx.GraphProto, parts: tuple[str, ...]) -> list[str]:
     """Return the nodes that read a weight of these parts of the network."""
     return [n.name for n in graph.node if any(name.startswith(parts) for name in n.input)]
+
+
+def head_nodes(graph: onnx.GraphProto) -> list[str]:
+    """Return the nodes that work on the logits of labels: few numbers, and far apart in size.
+
+    In 8 bits they would be rounded to steps of 0.13.
+    """
+    logits: set[str] = set()
+    kept = []
+    for node in graph.node:
+        if any(name in logits for name in node.input):
+            kept.append(node.name)
+            logits.update(node.output)
+        elif node.op_type == "Gemm":
+            logits.update(node.output)
+    return kept
 
 
 def store_halves(graph: onnx.GraphProto, parts: tuple[str, ...]) -> None:

@@ -259,6 +259,28 @@ def glance_more(data: Path | None) -> TrainConfig:
     )
 
 
+def glance_masks(data: Path | None) -> TrainConfig:
+    """Go on with the label branch that ships, on what masks are scored on too: they listen to it.
+
+    Twice as many synthetic wafers and mixtures as in `glance_more`, and more of the large grids.
+    """
+    buckets = (
+        Bucket(32, 34, 1.0, 1.0, Mix(synth=0.14, real=0.7, composed=0.1, noise=0.06)),
+        Bucket(64, 74, 1.0, 1.0, Mix(synth=0.14, real=0.22, mixed=0.5, composed=0.12, noise=0.02)),
+        Bucket(96, 12, 1.0, 1.0, Mix(synth=0.34, real=0.5, composed=0.16)),
+        Bucket(128, 6, 1.0, 1.0, Mix(synth=0.66, real=0.34)),
+        Bucket(160, 2, 1.0, 1.0, Mix(synth=0.5, real=0.5)),
+    )
+    return replace(
+        glance(data),
+        name="glance_masks",
+        buckets=usable(buckets, data),
+        learning_rate=1.2e-3,
+        seed=2,
+        minutes=72.0,
+    )
+
+
 def released_gpu(data: Path | None) -> TrainConfig:
     """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
     buckets = (

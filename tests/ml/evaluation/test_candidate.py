@@ -18,7 +18,7 @@ from waferscope.ml.calibrate import PatternFit
 from waferscope.ml.evaluation.calibration import Calibration
 from waferscope.ml.evaluation.candidate import graph_hash, is_neutral, open_candidate
 from waferscope.ml.evaluation.mask_rule import MaskRule
-from waferscope.ml.export import update_metadata
+from waferscope.ml.export import Served, update_metadata
 from waferscope.ml.model import WaferNet
 
 CALIBRATED = {"mask_thresholds": [0.4] * 8}
@@ -66,9 +66,8 @@ def test_a_checkpoint_answers_as_its_network(net: WaferNet, tmp_path: Path) -> N
         from waferscope.infer import fold_rates
 
         fold = torch.from_numpy(fold_rates(dies))[None]
-        out = net(torch.from_numpy(dies)[None], fold)
-    theirs = torch.sigmoid(out.mask_logits)[0].numpy()
-    np.testing.assert_allclose(prediction.probs, theirs, atol=1e-4)
+        zones = Served(net)(torch.from_numpy(dies)[None], fold)[0]
+    np.testing.assert_allclose(prediction.probs, zones[0].numpy(), atol=1e-4)
 
 
 def test_what_is_neither_is_refused(tmp_path: Path) -> None:

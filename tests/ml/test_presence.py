@@ -1,0 +1,84 @@
+"""Presence: the likeliest label of a class speaks for it, and classes without one count in full."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.ml.small import CLASSES, PATTERNS, build_net, draw_dies
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.ml.export import Served
+from waferscope.ml.presence import DOUBT, SOFTNESS, Presence
+
+
+def shares(**logits: float) -> dict[str, float]:
+    """Return the shares of classes for logits of labels, all others silent."""
+    row = torch.full((1, len(PATTERNS)), -40.0)
+    for label, value in logits.items():
+        row[0, PATTERNS.index(label.replace("_", "-"))] = value
+    found = Presence(DEFAULT_TAXONOMY)(row)
+    assert found.shape == (1, len(CLASSES))
+    return dict(zip(CLASSES, found[0].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("label", PATTERNS)
+def test_a_label_speaks_for_its_class_alone(label: str) -> None:
+    found = shares(**{label: 12.0})
+    own = DEFAULT_TAXONOMY.pattern_class[label]
+    assert found.pop(own) > 0.999
+    assert found.pop("lithography") == found.pop("etching") == 1.0  # no label names them
+    assert max(found.values()) < 1e-6
+
+
+def test_the_likeliest_label_of_a_class_counts() -> None:
+    both = shares(Edge_Loc=-5.0, Edge_Ring=1.0)["edge"]
+    assert both == shares(Edge_Ring=1.0)["edge"] == shares(Edge_Loc=1.0)["edge"]
+
+
+def test_a_doubtful_label_halves_and_odds_follow_its_logit() -> None:
+    assert shares(Scratch=DOUBT)["scratch"] == pytest.approx(0.5)
+    share = shares(Scratch=1.0)["scratch"]
+    assert math.log(share / (1 - share)) == pytest.approx((1.0 - DOUBT) / SOFTNESS, rel=1e-4)
+
+
+def test_another_taxonomy_is_followed() -> None:
+    swapped = replace(DEFAULT_TAXONOMY, pattern_class={"Loc": "etching"})
+    row = torch.full((1, len(PATTERNS)), -40.0)
+    found = dict(zip(CLASSES, Presence(swapped)(row)[0].tolist(), strict=True))
+    assert found.pop("etching") < 1e-6
+    assert set(found.values()) == {1.0}
+
+
+def served(branch: bool, logit: float) -> tuple[Tensor, Tensor]:
+    """Return the masks that a network has, and those it serves, whose labels all have one logit."""
+    net = build_net()
+    with torch.no_grad():
+        net.pattern_head.weight.zero_()
+        net.pattern_head.bias.fill_(logit)
+        assert net.glance is not None
+        net.glance.head.weight.zero_()
+        net.glance.head.bias.zero_()
+        if not branch:
+            net.glance = None
+        rng = np.random.default_rng(0)
+        dies = torch.from_numpy(draw_dies(rng, ["Loc"], (32, 32)))[None]
+        fold = torch.zeros(1, 32, 32)
+        plain = torch.sigmoid(net(dies, fold).mask_logits) * (dies > 0)
+        return plain, Served(net)(dies, fold)[0]
+
+
+def test_zones_served_are_those_of_the_decoder_by_their_shares() -> None:
+    plain, found = served(branch=True, logit=DOUBT)
+    named = torch.tensor([name not in ("lithography", "etching") for name in CLASSES])
+    torch.testing.assert_close(found[:, named], plain[:, named] / 2)
+    torch.testing.assert_close(found[:, ~named], plain[:, ~named])
+
+
+def test_a_network_without_a_label_branch_serves_its_masks_as_they_are() -> None:
+    plain, found = served(branch=False, logit=DOUBT)
+    torch.testing.assert_close(found, plain)
