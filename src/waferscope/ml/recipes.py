@@ -119,6 +119,21 @@ def few_fixmatch(data: Path | None) -> TrainConfig:
     return replace(few_labels(data), name="few_fixmatch", semi=semi)
 
 
+def mixtures(data: Path | None) -> TrainConfig:
+    """`glance` from nothing for half an hour, on mixtures most: for combinations left out."""
+    buckets = (
+        Bucket(32, 24, 1.0, 1.0, Mix(synth=0.05, real=0.85, composed=0.1)),
+        Bucket(64, 104, 1.0, 1.0, Mix(synth=0.05, real=0.15, mixed=0.7, composed=0.1)),
+    )
+    return replace(
+        glance(data),
+        name="mixtures",
+        buckets=usable(buckets, data),
+        start_from=None,
+        minutes=32.0,
+    )
+
+
 def transfer(data: Path | None) -> TrainConfig:
     """`glance` without a label of MixedWM38: single patterns, and mixtures composed of them.
 
@@ -194,6 +209,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "released_gpu": released_gpu,
     "few_labels": few_labels,
     "few_fixmatch": few_fixmatch,
+    "mixtures": mixtures,
     "transfer": transfer,
     "adapt": adapt,
 }
