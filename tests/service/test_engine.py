@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,18 @@ def test_many_wafers_are_predicted_at_once(
         for sample in next(iter(figures.predictions.collect())).samples
         if sample.name.endswith("_total")
     }
-    assert sum(counted.values()) == 3
-    assert {model for _, model in counted} == {alone.model.version}
-    assert {label for label, _ in counted} == {(one.labels or ["none"])[0] for one in found}
+    labels = [label for one in found for label in one.labels or ["none"]]
+    assert counted == {(name, alone.model.version): labels.count(name) for name in labels}
+
+
+def test_a_wafer_of_several_labels_counts_for_each(engine: Engine, figures: Figures) -> None:
+    (plain,) = engine.predict([make_wafer(1)])
+    certain = dict.fromkeys(plain.patterns, 0.0) | {"Center": 1.0, "Scratch": 1.0}
+    engine._count([replace(plain, patterns=certain)])
+    version = plain.model_version
+    for label in ("Center", "Scratch"):
+        before = plain.labels.count(label)
+        assert figures.predictions.labels(label, version)._value.get() == before + 1
 
 
 def test_a_huge_wafer_is_refused(engine: Engine) -> None:

@@ -8,12 +8,17 @@ import signal
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 from sqlalchemy import func, select
 
+from tests.service.conftest import add_person
 from tests.service.jobs.conftest import eventually, program
-from tests.service.servers import free_port
+from tests.service.servers import free_port, listens, wait_for
+from tests.service.uploads.files import stdf_lot
 from waferscope.service import start
 from waferscope.service.auth.passwords import verify_password
 from waferscope.service.auth.store import user_by_name
@@ -75,6 +80,35 @@ def test_it_serves_with_a_worker_beside_it_and_stops_calmly(settings: Settings) 
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) in {0, -signal.SIGTERM}
     assert ask(f"{url}/health") == {}
+
+
+def slowly(data: bytes, half_sent: threading.Event, go_on: threading.Event) -> Iterator[bytes]:
+    """Give one half of a body, and the other one when told to."""
+    middle = len(data) // 2
+    yield data[:middle]
+    half_sent.set()
+    assert go_on.wait(60)
+    yield data[middle:]
+
+
+def test_an_upload_under_way_is_finished_before_it_stops(house: Parts, settings: Settings) -> None:
+    person, port = add_person(house, "annotator"), free_port()
+    half_sent, go_on = threading.Event(), threading.Event()
+    place = f"http://127.0.0.1:{port}/api/v1/uploads?predict=false&file_name=lot.stdf"
+    with program(settings, "serve", "--no-worker", "--port", str(port)) as server:
+        wait_for(lambda: listens(port), "the server")
+        with ThreadPoolExecutor(1) as pool:
+            body = slowly(stdf_lot(3), half_sent, go_on)
+            sent = pool.submit(httpx2.post, place, content=body, headers=person.headers, timeout=60)
+            assert half_sent.wait(60)
+            server.send_signal(signal.SIGTERM)
+            eventually(lambda: not listens(port))
+            assert server.poll() is None  # it waits for the rest
+            go_on.set()
+            answer = sent.result(60)
+        assert server.wait(60) in {0, -signal.SIGTERM}
+    assert answer.status_code == 201, answer.text
+    assert count(house, Wafer) == answer.json()["wafers_new"] == 3
 
 
 def test_no_worker_is_started_where_none_is_wanted() -> None:

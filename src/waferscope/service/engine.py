@@ -127,6 +127,6 @@ class Engine:
     def _count(self, found: list[Prediction]) -> list[Prediction]:
         self._figures.batch_sizes.observe(len(found))
         for prediction in found:
-            label = (prediction.labels or [NO_PATTERN])[0]
-            self._figures.predictions.labels(label, prediction.model_version).inc()
+            for label in prediction.labels or [NO_PATTERN]:
+                self._figures.predictions.labels(label, prediction.model_version).inc()
         return found

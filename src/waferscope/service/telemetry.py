@@ -143,7 +143,10 @@ class Figures:
                 buckets=SECONDS,
             ),
             "predictions": Counter(
-                "waferscope_predictions", "Wafers predicted", ["label", "model"], registry=None
+                "waferscope_predictions",
+                "Wafers predicted, once for each of their labels",
+                ["label", "model"],
+                registry=None,
             ),
             "batch_sizes": Histogram(
                 "waferscope_batch_wafers",

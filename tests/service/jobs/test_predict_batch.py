@@ -107,6 +107,24 @@ def test_a_killed_worker_leaves_nothing_out_and_nothing_double(
     assert count(house, Delivery.id) == 1
 
 
+def test_a_worker_told_to_stop_ends_its_step_and_another_goes_on(
+    house: Parts, settings: Settings, person: Person
+) -> None:
+    ids = store_wafers(house, person.id, [make_wafer(seed, 12) for seed in range(MANY // 5)])
+    batch_id = order(house, person, ids, formats=["csv"])
+    with program(settings, "work", "--name", "tired") as worker:
+        eventually(functools.partial(has_done, house, batch_id, 1), 300)
+        worker.terminate()
+        assert worker.wait(60) == 0
+    stopped = batch_of(house, batch_id)
+    assert stopped.state == store.RUNNING
+    settled = [one for one in items(house, batch_id) if one.state == "done"]
+    assert len(settled) == stopped.done == count(house, Prediction.id) < len(ids)
+    with program(settings, "work", "--name", "rested"):
+        eventually(lambda: batch_of(house, batch_id).state not in store.OPEN, 300)
+    assert batch_of(house, batch_id).done == count(house, Prediction.id) == len(ids)
+
+
 def test_what_fails_is_listed_and_the_rest_is_done(house: Parts, person: Person) -> None:
     ids = store_wafers(house, person.id, [make_wafer(seed, 12) for seed in range(5)])
     with house.records.writing() as session:

@@ -27,6 +27,15 @@ def test_the_lost_are_the_silent_and_the_stopped(records: Records) -> None:
         assert set(store.lost_workers(session, "own")) == {"silent", "stopped"}
 
 
+def test_those_at_work_were_heard_of_lately_and_did_not_stop(records: Records) -> None:
+    for name, ago in (("own", 0), ("alive", 29), ("silent", 31), ("stopped", 0)):
+        check_in(records, name, ago)
+    with records.writing() as session:
+        store.check_out(session, "stopped")
+        session.flush()
+        assert store.others_at_work(session, "own") == ["alive"]
+
+
 def test_who_comes_back_is_not_lost(records: Records) -> None:
     check_in(records, "one", 99)
     check_in(records, "one")

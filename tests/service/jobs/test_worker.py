@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.service.jobs.conftest import eventually, program, working
 from tests.service.jobs.test_deliver import delivery, send
 from tests.service.receiver import receiving
 from waferscope.errors import ConfigError
-from waferscope.service.jobs.store import check_in
+from waferscope.service.jobs.store import check_in, check_out
 from waferscope.service.jobs.worker import _lives, new_badge, work
 from waferscope.service.migrate import downgrade
 from waferscope.service.parts import Parts
@@ -59,6 +60,21 @@ def test_an_older_database_is_refused(house: Parts) -> None:
     downgrade(house.records.engine, "-1")
     with pytest.raises(ConfigError, match="waferscope serve"):
         work(house, new_badge(), threading.Event())
+
+
+def test_sqlite_in_production_has_one_worker(house: Parts) -> None:
+    badge, other = new_badge("second"), threading.Event()
+    other.set()
+    production = replace(house, settings=house.settings.model_copy(update={"mode": "production"}))
+    with house.records.writing() as session:
+        check_in(session, "dead", badge.host, 2**22 + 1, now())
+        check_in(session, "first", "elsewhere", 1, now())
+    if house.settings.uses_sqlite:
+        with pytest.raises(ConfigError, match="second beside first"):
+            work(production, badge, other)
+        with house.records.writing() as session:
+            check_out(session, "first")
+    assert work(production, badge, other)
 
 
 def test_a_badge_names_host_and_process() -> None:

@@ -38,6 +38,12 @@ def workers_here(session: Session, host: str) -> list[Worker]:
     return list(session.scalars(query))
 
 
+def others_at_work(session: Session, but: str) -> list[str]:
+    """Return the names of the workers, but one, that were heard of lately and did not stop."""
+    alive = (Worker.seen_at >= now() - SILENT, Worker.stopped_at.is_(None), Worker.name != but)
+    return list(session.scalars(select(Worker.name).where(*alive)))
+
+
 def lost_workers(session: Session, but: str) -> list[str]:
     """Return the names of the workers, but one, whose jobs nobody does any more."""
     silent = or_(Worker.seen_at < now() - SILENT, Worker.stopped_at.is_not(None))

@@ -11,8 +11,9 @@ from typing import Final
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy.orm import Session
 
-from waferscope.errors import UnavailableError
+from waferscope.errors import ConfigError, UnavailableError
 from waferscope.service.jobs import store
 from waferscope.service.jobs.catalogue import JOBS
 from waferscope.service.jobs.figures import showing
@@ -47,12 +48,27 @@ def new_badge(name: str = "") -> Badge:
 def work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
     """Do jobs until ``stop`` is set; return whether every step that was begun came to its end.
 
-    Raises ConfigError when the database is not that of this version, or the port of its figures is
-    taken.
+    Raises ConfigError when the database is not that of this version, when the port of its figures
+    is taken, and for a second worker on SQLite in production.
     """
     require_newest(house.records.engine)
+    _require_alone(house, badge)
     with showing(house):
         return _work(house, badge, stop)
+
+
+def _require_alone(house: Parts, badge: Badge) -> None:
+    """Refuse a second worker where all would write to one SQLite file in production."""
+    if not (house.settings.is_production and house.settings.uses_sqlite):
+        return
+    with house.records.writing() as session:
+        _dismiss_dead(session, badge)
+        others = store.others_at_work(session, badge.name)
+    if others:
+        raise ConfigError(
+            f"Expected one worker on SQLite in production, got {badge.name} beside {others[0]}. "
+            "Give WAFERSCOPE_RECORDS_URL a PostgreSQL database to run several."
+        )
 
 
 def _work(house: Parts, badge: Badge, stop: threading.Event) -> bool:
@@ -101,9 +117,7 @@ def _beat(house: Parts, badge: Badge, since: datetime) -> None:
     try:
         with house.records.writing() as session:
             store.check_in(session, badge.name, badge.host, badge.pid, since)
-            for worker in store.workers_here(session, badge.host):
-                if worker.name != badge.name and not _lives(worker.pid):
-                    store.check_out(session, worker.name)
+            _dismiss_dead(session, badge)
             lost = store.lost_workers(session, badge.name)
     except UnavailableError as error:
         _log.warning("the database is out of reach", worker=badge.name, cause=str(error))
@@ -113,6 +127,13 @@ def _beat(house: Parts, badge: Badge, since: datetime) -> None:
         DBOS._recover_pending_workflows(lost)
         with house.records.writing() as session:
             store.forget_workers(session, lost)
+
+
+def _dismiss_dead(session: Session, badge: Badge) -> None:
+    """Check out the workers of this machine whose processes are gone."""
+    for worker in store.workers_here(session, badge.host):
+        if worker.name != badge.name and not _lives(worker.pid):
+            store.check_out(session, worker.name)
 
 
 def _daily(house: Parts, last: date | None) -> date | None:
