@@ -1,65 +1,83 @@
-"""Load over loopback: clients that each send their next request when the last one is answered."""
+"""Load over loopback: one request at a time, or all that wrk (from apt) sends for many clients."""
 
 from __future__ import annotations
 
-import asyncio
-import statistics
+import json
+import shutil
+import subprocess
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Final
+
+SCRIPT: Final = Path(__file__).with_suffix(".lua")
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a server."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def raw(self) -> bytes:
+        """Return it as HTTP/1.1."""
+        headers = {"Host": HOST, "Content-Length": str(len(self.body)), **self.headers}
+        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.body
 
 
 @dataclass(frozen=True)
 class Timings:
-    """What a load took: requests per second over all clients, milliseconds of each request."""
+    """What a load took: answers, answers per second, percentiles of their milliseconds."""
 
+    answers: int
     rate: float
-    ms: Sequence[float]
-
-    @property
-    def p50(self) -> float:
-        """The median, in milliseconds."""
-        return statistics.median(self.ms)
-
-    @property
-    def p95(self) -> float:
-        """The 95th percentile, in milliseconds."""
-        return statistics.quantiles(self.ms, n=20)[-1]
+    p50: float
+    p95: float
 
 
-def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """Return an HTTP/1.1 request; underlines in names of headers stand for hyphens."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def run_load(port: int, requests: Sequence[bytes], clients: int) -> Timings:
-    """Send the requests from so many clients; raise RuntimeError for an answer other than 2xx."""
-    return asyncio.run(_run(port, iter(requests), clients))
-
-
-async def _run(port: int, requests: Iterator[bytes], clients: int) -> Timings:
-    ms: list[float] = []
+def time_one(connection: HTTPConnection, one: Request) -> float:
+    """Return the milliseconds of a request; raise RuntimeError for an answer other than 2xx."""
     start = time.perf_counter()
-    await asyncio.gather(*(_client(port, requests, ms) for _ in range(clients)))
-    return Timings(len(ms) / (time.perf_counter() - start), ms)
+    connection.request(one.method, one.path, one.body, dict(one.headers))
+    answer = connection.getresponse()
+    body = answer.read()
+    taken = (time.perf_counter() - start) * 1000
+    if answer.status // 100 != 2:
+        raise RuntimeError(f"Expected 2xx, got {answer.status} {body[:300]!r}")
+    return taken
 
 
-async def _client(port: int, requests: Iterator[bytes], ms: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for one in requests:
-        start = time.perf_counter()
-        writer.write(one)
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(_length(head))
-        ms.append((time.perf_counter() - start) * 1000)
-        if not head.startswith(b"HTTP/1.1 2"):
-            raise RuntimeError(f"Expected 2xx, got {head[:40]!r} {body[:300]!r}")
-    writer.close()
+def run_load(
+    port: int, requests: Sequence[Request], clients: int, seconds: int, *, again: bool = False
+) -> Timings:
+    """Send the requests in their order from so many clients that wait for each answer.
 
-
-def _length(head: bytes) -> int:
-    lower = head.lower()
-    start = lower.index(b"content-length:") + len(b"content-length:")
-    return int(lower[start : lower.index(b"\r\n", start)])
+    Raises RuntimeError for an answer other than 2xx, when the requests do not last for the time
+    and may not be sent ``again``, and where wrk is not installed.
+    """
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise RuntimeError("Expected the program wrk, found none. Run `apt-get install wrk`.")
+    with tempfile.TemporaryDirectory() as folder:
+        queue = Path(folder) / "requests"
+        with queue.open("wb") as out:
+            for one in requests:
+                data = one.raw()
+                out.write(b"%d\n%b" % (len(data), data))
+        command = [wrk, "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s"]
+        command += ["-s", str(SCRIPT), f"http://{HOST}:{port}", "--", str(queue)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = json.loads(ran.stdout.rpartition("\nJSON ")[2])
+    if told["errors"]:
+        raise RuntimeError(f"Expected answers of 2xx, got {told['errors']} others of {told}")
+    if told["sent"] > len(requests) and not again:
+        raise RuntimeError(f"Expected at least {told['sent']} requests, got {len(requests)}.")
+    return Timings(told["answers"], told["rate"], told["p50_ms"], told["p95_ms"])

@@ -18,12 +18,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
 from fastapi import FastAPI
 
-from benchmarks.service.load import Timings, request, run_load
+from benchmarks.service.load import HOST, Request, Timings, run_load, time_one
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
 from waferscope.service.auth import tokens
@@ -41,6 +42,11 @@ from waferscope.synth import build_wafer
 
 PREDICT = "/api/v1/predict"
 JSON = "application/json"
+ALIKE = 100
+DIFFERING = 5
+INLINE_MOST = 1000
+"""Requests per second that are prepared, more than will be answered."""
+PART_S = 20
 bare = FastAPI()
 
 
@@ -97,10 +103,10 @@ def store_wafer(house: Parts, user_id: str, wafer: WaferMap) -> str:
     return wafer_id
 
 
-def ask(token: str, body: object) -> bytes:
+def ask(token: str, body: object) -> Request:
     """Return a request to predict."""
-    data = json.dumps(body).encode()
-    return request("POST", PREDICT, data, Authorization=f"Bearer {token}", Content_Type=JSON)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": JSON}
+    return Request("POST", PREDICT, json.dumps(body).encode(), headers)
 
 
 def synthetic(seed: int, side: int) -> WaferMap:
@@ -108,11 +114,21 @@ def synthetic(seed: int, side: int) -> WaferMap:
     return build_wafer(np.random.default_rng(seed), shape=(side, side)).to_wafermap()
 
 
-def inline(token: str, seed: int, side: int = 64) -> bytes:
-    """Return a request with a wafer inline, as base64."""
-    dies = synthetic(seed, side).dies
-    packed = base64.b64encode(dies.tobytes()).decode()
-    return ask(token, {"wafers": [{"dies": packed, "shape": dies.shape}]})
+def inline(token: str, seed: int, count: int, side: int = 64) -> list[Request]:
+    """Return requests with a wafer inline each, as base64, no two alike.
+
+    A hundred of them show the same synthetic wafer, but for a handful of passing dies that fail.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        if number % ALIKE == 0:
+            dies = synthetic(seed + number, side).dies
+        varied = dies.copy()
+        varied.flat[rng.choice(np.flatnonzero(varied == 1), DIFFERING)] = 2
+        packed = base64.b64encode(varied.tobytes()).decode()
+        found.append(ask(token, {"wafers": [{"dies": packed, "shape": varied.shape}]}))
+    return found
 
 
 def resident_mb(pid: int) -> float:
@@ -127,11 +143,16 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(port: int, pid: int, requests: Sequence[bytes], clients: int) -> Timings:
-    """Run a load and print what the server's processors worked for each request."""
+def measure(
+    port: int, pid: int, requests: Sequence[Request], clients: int, seconds: int
+) -> Timings:
+    """Run a load and print what the server's processors worked for each request.
+
+    A single request is sent over and over, several are sent once each.
+    """
     before = processor_s(pid)
-    found = run_load(port, requests, clients)
-    print(f"  processor {(processor_s(pid) - before) / len(requests) * 1000:.2f} ms a request")
+    found = run_load(port, requests, clients, seconds, again=len(requests) == 1)
+    print(f"  processor {(processor_s(pid) - before) / found.answers * 1000:.2f} ms a request")
     return found
 
 
@@ -143,11 +164,12 @@ def measure_large(port: int, house: Parts, token: str, user_id: str, count: int)
     # Made beforehand: work in between would leave one of the two with warm caches.
     wafers = [synthetic(seed, 300) for seed in range(count + 1)]
     stored = [store_wafer(house, user_id, wafer) for wafer in wafers]
+    server = HTTPConnection(HOST, port)
     for wafer, wafer_id in zip(wafers, stored, strict=True):
         start = time.perf_counter()
         json.dumps(predictor.predict(wafer).to_dict(polygons=False))
         library.append((time.perf_counter() - start) * 1000)
-        served += run_load(port, [ask(token, {"wafer_map_ids": [wafer_id]})], 1).ms
+        served.append(time_one(server, ask(token, {"wafer_map_ids": [wafer_id]})))
     # The first of each reserves memory.
     mine, theirs = statistics.median(served[1:]), statistics.median(library[1:])
     print(f"300 x 300 stored, uncached: p50 {mine:.0f} ms, library {theirs:.0f}", end="")
@@ -159,14 +181,34 @@ def show(name: str, found: Timings, target: str) -> None:
     print(f"{name}: {found.rate:.0f}/s, p50 {found.p50:.1f} ms, p95 {found.p95:.1f} ms ({target})")
 
 
+def measure_memory(port: int, pid: int, token: str, count: int) -> None:
+    """Print the memory of the server after each tenth of so many small predictions."""
+    done = 0
+    for part in range(1, 11):
+        while done < part * count // 10:
+            requests = inline(token, 10**7 + done, PART_S * INLINE_MOST, 24)
+            done += run_load(port, requests, 16, PART_S).answers
+        print(f"memory after {done:,} more: {resident_mb(pid):.0f} MB")
+
+
+def measure_library() -> None:
+    """Print how many wafers per second the library makes records of, in batches."""
+    predictor = load_predictor()
+    many = [synthetic(seed, 64) for seed in range(280)]
+    start = time.perf_counter()
+    for prediction in predictor.predict_stream(many):
+        json.dumps(prediction.to_dict(polygons=False))
+    print(f"library, 64 x 64 in batches: {len(many) / (time.perf_counter() - start):.0f}/s")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--large", type=int, default=20, help="wafers of 300 x 300")
-    parser.add_argument("--inline", type=int, default=1000, help="wafers of 64 x 64")
-    parser.add_argument("--cached", type=int, default=5000, help="requests for the same wafer")
+    parser.add_argument("--large", type=int, default=40, help="wafers of 300 x 300")
+    parser.add_argument("--seconds", type=int, default=8, help="how long each load lasts")
     parser.add_argument("--long", type=int, default=0, help="predictions to watch memory over")
     choice = parser.parse_args()
+    seconds = choice.seconds
     print(f"load {os.getloadavg()[0]:.1f}, {len(os.sched_getaffinity(0))} processors")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -174,28 +216,21 @@ def main() -> None:
         upgrade(house.records.engine)
         user_id, token = add_user(house)
         with serving("benchmarks.service.predict:bare", home=home) as (port, pid):
-            found = measure(port, pid, [request("GET", "/")] * choice.cached, 16)
+            found = measure(port, pid, [Request("GET", "/")], 16, seconds)
             show("bare route, 16 clients", found, "for comparison")
         with serving("waferscope.service.app:create_app", "--factory", home=home) as (port, pid):
-            run_load(port, [inline(token, 10**6 + n) for n in range(40)], 8)
+            run_load(port, inline(token, 10**6, 2 * INLINE_MOST), 8, 2)
             measure_large(port, house, token, user_id, choice.large)
-            requests = [inline(token, seed) for seed in range(choice.inline)]
-            show("64 x 64 inline, 32 clients", measure(port, pid, requests, 32), "at least 250/s")
+            found = measure(port, pid, inline(token, 0, seconds * INLINE_MOST), 32, seconds)
+            show("64 x 64 inline, 32 clients", found, "at least 250/s")
             wafer_id = store_wafer(house, user_id, WaferMap(np.ones((64, 64), np.uint8)))
-            again = [ask(token, {"wafer_map_ids": [wafer_id]})] * choice.cached
-            run_load(port, again[:50], 1)
-            show("cached, 16 clients", measure(port, pid, again, 16), "at least 600/s")
+            again = ask(token, {"wafer_map_ids": [wafer_id]})
+            run_load(port, [again], 1, 1, again=True)
+            show("cached, 16 clients", measure(port, pid, [again], 16, seconds), "at least 600/s")
             print(f"memory {resident_mb(pid):.0f} MB (at most 700)")
-            for part in range(10 if choice.long else 0):
-                seeds = range(part * choice.long // 10, (part + 1) * choice.long // 10)
-                run_load(port, [inline(token, 10**7 + seed, 24) for seed in seeds], 16)
-                print(f"memory after {seeds.stop:,} more: {resident_mb(pid):.0f} MB")
-        predictor = load_predictor()
-        many = [synthetic(seed, 64) for seed in range(280)]
-        start = time.perf_counter()
-        for prediction in predictor.predict_stream(many):
-            json.dumps(prediction.to_dict(polygons=False))
-        print(f"library, 64 x 64 in batches: {len(many) / (time.perf_counter() - start):.0f}/s")
+            if choice.long:
+                measure_memory(port, pid, token, choice.long)
+    measure_library()
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import os
 import statistics
 import tempfile
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.service.load import request, run_load
+from benchmarks.service.load import HOST, Request, time_one
 from benchmarks.service.predict import serving
 from waferscope.domain.wafermap import WaferMap
 from waferscope.io import read
@@ -61,14 +62,15 @@ def measure(port: int, token: str, side: int, lots: int) -> None:
     """Print what uploads take over reading, for wafers of so many dies across."""
     reading: list[float] = []
     sending: list[float] = []
+    server = HTTPConnection(HOST, port)
     for number in range(lots + 1):
         data = build_lot(number, side)
         start = time.perf_counter()
         read(data)
         reading.append((time.perf_counter() - start) * 1000)
         path = "/api/v1/uploads?predict=false&file_name=lot.stdf"
-        one = request("POST", path, data, Authorization=f"Bearer {token}")
-        sending += run_load(port, [one], 1).ms
+        one = Request("POST", path, data, {"Authorization": f"Bearer {token}"})
+        sending.append(time_one(server, one))
     # The first of each imports and reserves memory.
     over = [s - r for s, r in zip(sending[1:], reading[1:], strict=True)]
     print(
