@@ -40,6 +40,7 @@ HOUSE_TESTS = {
     "test_contract.py": "the whole OpenAPI document against broken requests",
     "test_demo.py": "the demo lot",
     "test_docs.py": "the documents",
+    "test_first_steps.py": "the script of the first steps",
     "test_hostile.py": "every reader against broken files",
     "test_roles.py": "every route for every role",
 }
@@ -64,7 +65,7 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(path for name in folders for path in (ROOT / name).rglob("*.py"))
 
 
-EVERYWHERE = python_files("src", "tests", "benchmarks", "scripts")
+EVERYWHERE = python_files("src", "tests", "benchmarks", "scripts", "docs")
 
 
 @cache
@@ -123,7 +124,7 @@ def test_functions_are_short() -> None:
 def test_functions_take_few_parameters() -> None:
     counts = {
         name: parameters(node)
-        for path in python_files("src", "benchmarks", "scripts")
+        for path in python_files("src", "benchmarks", "scripts", "docs")
         for name, node in functions(path)
         if not is_command(node)
     }

@@ -17,11 +17,11 @@ from scripts.build_api_docs import PAGE, build_page, routes
 from tests.service import servers
 from tests.service.conftest import PASSWORD
 from tests.service.jobs.conftest import program
-from waferscope.service.auth.passwords import hash_password
-from waferscope.service.ids import new_id
+from waferscope.service.auth.identity import SYSTEM
+from waferscope.service.auth.roles import Role
 from waferscope.service.parts import Parts
+from waferscope.service.people import make_user
 from waferscope.service.settings import Settings
-from waferscope.service.tables import User
 
 DEMO = Path(__file__).resolve().parents[2] / "src/waferscope/demo/demo_lot.stdf.gz"
 NAME = "reader-of-docs"
@@ -35,10 +35,9 @@ def examples(language: str) -> str:
 
 @pytest.fixture
 def served(house: Parts, settings: Settings, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A server, somebody who may log in, and the variables that the examples need."""
+    """A server, a new user with a one-time password, and the variables that the examples need."""
     with house.records.writing() as session:
-        hashed = hash_password(PASSWORD)
-        session.add(User(id=new_id("usr"), name=NAME, role="annotator", password=hashed))
+        made = make_user(session, SYSTEM, name=NAME, role=Role.ANNOTATOR)
     shutil.copy(DEMO, tmp_path / "lot.stdf.gz")
     port = servers.free_port()
     with program(settings, "serve", "--port", str(port)):
@@ -47,6 +46,7 @@ def served(house: Parts, settings: Settings, tmp_path: Path) -> Iterator[dict[st
             **os.environ,
             "WAFERSCOPE": f"http://127.0.0.1:{port}",
             "NAME": NAME,
+            "ONE_TIME": made.one_time_password or "",
             "PASSWORD": PASSWORD,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }

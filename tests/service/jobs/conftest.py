@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -66,10 +67,14 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def program(settings: Settings, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def program(
+    settings: Settings, *words: str, out: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """The command line as a process of its own, ended at the end if it has not by then."""
     command = [sys.executable, "-m", "waferscope", *words]
-    process = subprocess.Popen(command, env=environment(settings), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment(settings), stdout=out, stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:
