@@ -17,7 +17,8 @@ PAGE: Final = ROOT / "docs" / "operations.md"
 MARKS: Final = ("<!-- settings -->", "<!-- /settings -->")
 HEAD: Final = """# Every setting of the service, with its default; written by `make docs`.
 # Copy to .env in the folder where `waferscope` starts, and uncomment what is to differ.
-# Variables of the environment go before those of the file.
+# Variables of the environment go before those of the file. The AWS_* variables of an S3 store are
+# no settings: they are read from the environment alone (docs/operations.md).
 """
 
 
