@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from waferscope.service.audit import routes as audit
 from waferscope.service.auth import routes as auth
 from waferscope.service.batches import routes as batches
 from waferscope.service.causes import routes as causes
+from waferscope.service.document import describe_errors
 from waferscope.service.errors import add_error_answers
 from waferscope.service.flags import routes as flags
 from waferscope.service.health import routes as health
@@ -72,6 +74,7 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
         openapi_url=OPENAPI,
         static_url=DOCS_FILES,
     )
+    app.openapi = partial(describe_errors, app.openapi)  # type: ignore[method-assign]
     app.state.parts = parts if parts is not None else open_parts(settings)
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/api/v1")

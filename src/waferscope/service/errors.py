@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
@@ -48,6 +49,28 @@ FAULT: Final = "Something went wrong here. Report the request id; the log has th
 _log = structlog.get_logger()
 
 
+class FaultyField(BaseModel):
+    """A field of a request that is not as it should be."""
+
+    where: list[str] = Field(description="the way to it, such as body, wafers, 0, dies")
+    message: str
+    code: str
+
+
+class Problem(BaseModel):
+    """The body of every error, as RFC 9457 has it."""
+
+    type: str = Field(description="a URN that names the kind of error; about:blank for no kind")
+    title: str = Field(description="the phrase of the status")
+    status: int
+    detail: str = Field(description="what was expected, what came, and what to do")
+    instance: str = Field(description="the path that was asked")
+    request_id: str = Field(description="find the request in the log by it")
+    errors: list[FaultyField] = Field(
+        default=[], description="the faulty fields of a request that does not fit its schema"
+    )
+
+
 def status_of(error: errors.WaferScopeError) -> int:
     """Return the HTTP status of an error.
 
@@ -58,20 +81,19 @@ def status_of(error: errors.WaferScopeError) -> int:
 
 
 def problem(
-    status: int, detail: str, *, path: str, kind: str = "", wrong: Sequence[Any] = ()
+    status: int, detail: str, *, path: str, kind: str = "", wrong: Sequence[FaultyField] = ()
 ) -> JSONResponse:
     """Return an error as an answer. ``kind`` names the class, ``wrong`` lists faulty fields."""
     phrase = HTTPStatus(status).phrase
-    body: dict[str, Any] = {
-        "type": f"urn:waferscope:error:{kind}" if kind else "about:blank",
-        "title": phrase,
-        "status": status,
-        "detail": detail or phrase,
-        "instance": path,
-        "request_id": request_id(),
-    }
-    if wrong:
-        body["errors"] = list(wrong)
+    body = Problem(
+        type=f"urn:waferscope:error:{kind}" if kind else "about:blank",
+        title=phrase,
+        status=status,
+        detail=detail or phrase,
+        instance=path,
+        request_id=request_id(),
+        errors=list(wrong),
+    ).model_dump(exclude=None if wrong else {"errors"})
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -106,14 +128,14 @@ async def _answer_own(request: Request, error: Exception) -> Response:
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = [
-        {
-            "where": [str(part)[:LONGEST_NAME] for part in one["loc"]],
-            "message": one["msg"],
-            "code": one["type"],
-        }
+        FaultyField(
+            where=[str(part)[:LONGEST_NAME] for part in one["loc"]],
+            message=one["msg"],
+            code=one["type"],
+        )
         for one in error.errors()[:MOST_WRONG]
     ]
-    fields = ", ".join(".".join(one["where"]) for one in wrong)
+    fields = ", ".join(".".join(one.where) for one in wrong)
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         f"Expected a request as /docs describes it, got something else in {fields}.",
