@@ -31,6 +31,7 @@ MORE: Final[dict[str, tuple[int, ...]]] = {
     "POST /api/v1/predict": (404,),
     "GET /api/v1/wafers/stack": (404,),
     "GET /api/v1/wafers/stack.png": (404,),
+    "DELETE /api/v1/wafers/{wafer_id}": (409,),
     "POST /api/v1/wafers/{wafer_id}/restore": (409,),
     "GET /api/v1/lots/{lot_id}/report": (413,),
     "POST /api/v1/predict/batch": (404,),

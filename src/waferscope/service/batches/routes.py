@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
@@ -38,6 +38,10 @@ MEDIA: Final[dict[str, tuple[str, str]]] = {
     "failures": ("failures.csv", "text/csv; charset=utf-8"),
 }
 """Suffix and media type of each file of results."""
+FILES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {media.partition(";")[0]: {} for _, media in MEDIA.values()}}
+}
+"""What the document says of the route that answers with one."""
 
 
 def _whose(who: Identity) -> str | None:
@@ -142,7 +146,7 @@ def _refuse_unless(right: bool, expected: str, batch: Batch) -> None:
 @router.get(
     "/{batch_id}/results/{format}",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {}}}},
+    responses=FILES,
 )
 def get_results(
     batch_id: str, format: Format | Literal["failures"], who: Annotator, house: House
