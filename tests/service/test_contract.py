@@ -66,7 +66,7 @@ def everybody(people: People) -> Everybody:
 def known(house: Parts, everybody: Everybody) -> Known:
     """Ids of objects that exist, by the names of path parameters and filters."""
     author, admin = everybody[Role.ANNOTATOR], everybody[Role.ADMIN]
-    raw = {"predict": False, "file_name": "lot.stdf"}
+    raw = {"predict": "false", "file_name": "lot.stdf"}
     upload = made(author.post("/uploads", params=raw, content=stdf_lot(1)))
     wafer = upload["wafers"][0]["id"]
     body = {"wafer_map_ids": [wafer]}

@@ -186,6 +186,22 @@ class TestElsewhere:
             answer = allowed.get("/health", headers={"Origin": origin})
             assert (answer.headers.get("Access-Control-Allow-Origin") == origin) is expected
 
+    def test_an_allowed_origin_may_read_every_header_that_says_something(
+        self, allowed: TestClient, api: FastAPI
+    ) -> None:
+        origin = {"Origin": "https://fab.example"}
+        exposed = allowed.get("/health", headers=origin).headers["Access-Control-Expose-Headers"]
+        declared = {
+            name
+            for verbs in api.openapi()["paths"].values()
+            for operation in verbs.values()
+            for answer in operation["responses"].values()
+            for name in answer.get("headers", {})
+        }
+        assert declared >= {"X-Rows", "X-Cols", "X-Dtype", "Retry-After"}
+        undeclared = {"Content-Disposition", "ETag", "X-Request-ID", "Idempotent-Replayed"}
+        assert set(exposed.split(", ")) == declared | undeclared
+
     def test_an_allowed_origin_may_read_a_fault(self, settings: Settings, house: Parts) -> None:
         open_to = settings.model_copy(update={"cors_origins": ("https://fab.example",)})
         with TestClient(with_faults(open_to, house)) as one:

@@ -99,7 +99,16 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
                 "X-CSRF-Token",
                 "X-Request-ID",
             ],
-            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+            expose_headers=[
+                "Content-Disposition",
+                "ETag",
+                "Idempotent-Replayed",
+                "Retry-After",
+                "X-Cols",
+                "X-Dtype",
+                "X-Request-ID",
+                "X-Rows",
+            ],
         )
     app.add_middleware(Surround)
     return app
