@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from tests.service.conftest import PASSWORD, People
+from waferscope.service.parts import Parts
+from waferscope.service.tables import IdempotencyKey
 
 
 def login(client: TestClient, name: str, password: str) -> dict[str, object]:
@@ -99,4 +102,21 @@ def test_a_reset_unlocks_the_name(client: TestClient, people: People) -> None:
     statuses = [client.post("/auth/login", json=wrong).status_code for _ in range(6)]
     assert statuses == [401] * 5 + [429]
     once = admin.post(f"/users/{made['id']}/password").json()["one_time_password"]
+    assert login(client, "ada", once)["must_change_password"] is True
+
+
+def test_a_reset_repeated_under_one_key_makes_one_password_that_is_kept_nowhere(
+    client: TestClient, people: People, house: Parts
+) -> None:
+    admin = people("admin")
+    made = admin.post("/users", json={"name": "ada"}).json()
+    path, key = f"/users/{made['id']}/password", {"Idempotency-Key": "k"}
+    first, again = (admin.post(path, headers=key) for _ in range(2))
+    once = first.json()["one_time_password"]
+    assert again.status_code == first.status_code == 200
+    assert again.json() == {**first.json(), "one_time_password": None}
+    with house.records.reading() as session:
+        kept = session.scalars(select(IdempotencyKey.body)).one()
+    assert made["id"] in kept
+    assert once not in kept
     assert login(client, "ada", once)["must_change_password"] is True

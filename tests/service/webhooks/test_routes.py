@@ -70,6 +70,18 @@ def test_a_ping_is_on_its_way(people: People) -> None:
     assert (delivery["event"], delivery["state"], delivery["attempts"]) == ("ping", "waiting", 0)
 
 
+def test_a_ping_repeated_under_one_key_is_one_delivery(people: People) -> None:
+    one = people("engineer")
+    hook = one.post("/webhooks", json=BODY).json()["id"]
+    path, key = f"/webhooks/{hook}/ping", {"Idempotency-Key": "k"}
+    first, again = (one.post(path, headers=key) for _ in range(2))
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(one.get(f"/webhooks/{hook}/deliveries").json()["items"]) == 1
+    one.post(path)
+    assert len(one.get(f"/webhooks/{hook}/deliveries").json()["items"]) == 2
+
+
 def test_a_deleted_one_is_gone_with_its_deliveries(people: People) -> None:
     one = people("engineer")
     key = one.post("/webhooks", json=BODY).json()["id"]

@@ -78,9 +78,10 @@ def change_user(user_id: str, body: UserChange, who: Admin, session: Writes) -> 
 
 
 @router.post("/{user_id}/password")
-def reset_password(user_id: str, who: Admin, session: Writes) -> UserMade:
+def reset_password(user_id: str, who: Admin, session: Writes, once: CallOnce) -> UserMade:
     """Give a user a one-time password, answered this once; every login of the user ends."""
-    return renew_password(session, who, store.get_user(session, user_id))
+    made = renew_password(session, who, store.get_user(session, user_id))
+    return once.keep(made, "one_time_password", status=200)
 
 
 def renew_password(session: Session, who: Identity, user: User) -> UserMade:

@@ -86,8 +86,10 @@ def list_deliveries(
 
 
 @router.post("/{webhook_id}/ping", status_code=202)
-def ping_webhook(webhook_id: str, who: Engineer, session: Writes, house: House) -> DeliveryShown:
+def ping_webhook(
+    webhook_id: str, who: Engineer, session: Writes, house: House, once: CallOnce
+) -> DeliveryShown:
     """Send a webhook a `ping`, to try it out."""
     webhook = store.get_webhook(session, webhook_id, _whose(who))
     delivery = events.send_to(session, house.queue, webhook, "ping", {"webhook_id": webhook.id})
-    return DeliveryShown.model_validate(delivery)
+    return once.keep(DeliveryShown.model_validate(delivery), status=202)
