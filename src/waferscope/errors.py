@@ -12,7 +12,6 @@
     │   └── RightsError       who asks is known, and may not do this
     ├── NotFoundError         what was asked for is not there
     ├── ConflictError         it contradicts what is there already
-    ├── StaleError            what was to be changed has changed since it was read
     ├── LimitError            more was asked for than is allowed
     │   ├── RateError         too often; says when to try again
     │   └── SizeError         too much at once
@@ -87,10 +86,6 @@ class NotFoundError(WaferScopeError):
 
 class ConflictError(WaferScopeError):
     """It contradicts what is there already."""
-
-
-class StaleError(WaferScopeError):
-    """What was to be changed has changed since it was read."""
 
 
 class LimitError(WaferScopeError):

@@ -32,7 +32,6 @@ EXPECTED = {
     "RightsError": 403,
     "NotFoundError": 404,
     "ConflictError": 409,
-    "StaleError": 412,
     "SizeError": 413,
     "RateError": 429,
     "UnavailableError": 503,

@@ -93,7 +93,6 @@ def build_app(settings: Settings, parts: Parts | None = None) -> FastAPI:
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
-                "If-Match",
                 "If-None-Match",
                 "X-API-Key",
                 "X-CSRF-Token",

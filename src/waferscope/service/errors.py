@@ -31,7 +31,6 @@ STATUS: Final[dict[type[errors.WaferScopeError], int]] = {
     errors.AccessError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
-    errors.StaleError: 412,
     errors.LimitError: 429,
     errors.SizeError: 413,
     errors.UnavailableError: 503,
