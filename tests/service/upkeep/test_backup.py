@@ -18,9 +18,11 @@ from waferscope.service.parts import Parts, open_parts
 from waferscope.service.queue import Job
 from waferscope.service.settings import Settings
 from waferscope.service.store import record
-from waferscope.service.tables import Row, Wafer
+from waferscope.service.tables import AuditEntry, Row, Wafer
 from waferscope.service.upkeep.backup import back_up, restore
 from waferscope.service.upkeep.check import check
+
+RESTORED = "upkeep.restore"
 
 
 def add(house: Parts, user_id: str, number: int) -> None:
@@ -52,9 +54,18 @@ def empty(tmp_path: Path) -> Parts:
 def rows(house: Parts) -> dict[str, list[Any]]:
     with house.records.engine.connect() as connection:
         return {
-            table.name: sorted(map(repr, connection.execute(select(table))))
+            table.name: sorted(
+                repr(row) for row in connection.execute(select(table)) if RESTORED not in row
+            )
             for table in Row.metadata.sorted_tables
         }
+
+
+def trail(house: Parts, action: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Who did it, by which way, and what is told of it."""
+    with house.records.reading() as session:
+        found = session.scalars(select(AuditEntry).where(AuditEntry.action == action))
+        return [(entry.actor, entry.via, entry.detail) for entry in found]
 
 
 def test_everything_comes_back(full: Parts, empty: Parts, tmp_path: Path) -> None:
@@ -70,6 +81,16 @@ def test_everything_comes_back(full: Parts, empty: Parts, tmp_path: Path) -> Non
     assert check(empty).is_sound
     with empty.records.writing() as session:
         record(session, SYSTEM, "after.restore")  # numbered after those that came back
+
+
+def test_both_are_in_the_audit_trail(full: Parts, empty: Parts, tmp_path: Path) -> None:
+    path = tmp_path / "backup.tar"
+    counts = back_up(full, path)
+    restore(empty, path)
+    made = ("system", "system", {"file": str(path)})
+    assert trail(full, "upkeep.backup") == trail(empty, "upkeep.backup") == [made]
+    assert trail(full, RESTORED) == []
+    assert trail(empty, RESTORED) == [("system", "system", {"file": str(path), **counts})]
 
 
 def test_it_comes_back_into_the_same_kind_of_database(
@@ -126,6 +147,8 @@ def test_nothing_is_written_over(full: Parts, tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="empty installation"):
         restore(full, path)
     assert [one.name for one in tmp_path.glob("*.part")] == []
+    assert len(trail(full, "upkeep.backup")) == 1
+    assert trail(full, RESTORED) == []
 
 
 def test_other_files_are_refused(empty: Parts, tmp_path: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from tests.service.conftest import add_person
 from tests.service.made import add_wafer
 from waferscope.errors import ConfigError
 from waferscope.service.migrate import downgrade
 from waferscope.service.parts import Parts
-from waferscope.service.tables import Wafer
-from waferscope.service.upkeep.check import check
+from waferscope.service.tables import AuditEntry, Wafer
+from waferscope.service.upkeep.check import MOST_NAMED, check
 
 OLD = timedelta(0)
 
@@ -45,6 +46,17 @@ def test_a_blob_without_a_record_is_an_orphan_once_it_is_old(house: Parts) -> No
     assert check(house, mend=True, young=OLD).orphans == ("wafers/ab/abc",)
     assert not house.blobs.has("wafers/ab/abc")
     assert check(house, young=OLD).is_sound
+
+
+def test_mending_is_in_the_audit_trail_and_looking_is_not(house: Parts) -> None:
+    for number in range(MOST_NAMED + 1):
+        house.blobs.put(f"wafers/ab/abc{number:03}", b"dies")
+    check(house, young=OLD)
+    found = check(house, mend=True, young=OLD)
+    with house.records.reading() as session:
+        (entry,) = session.scalars(select(AuditEntry))
+    assert (entry.action, entry.actor) == ("upkeep.mend", "system")
+    assert entry.detail == {"deleted": 101, "blobs": list(found.orphans[:MOST_NAMED])}
 
 
 def test_tables_of_another_version_are_not_judged(house: Parts) -> None:

@@ -3,6 +3,9 @@
 A tar file: ``manifest.json``, ``records/TABLE.jsonl`` and ``blobs/NAME``. The records are seen at
 one instant; blobs are copied after them, so that every row of the backup has its blob even while
 writing goes on. A backup of SQLite may be restored into PostgreSQL, and the other way round.
+
+The audit trail names both. A backup is in it before it begins: no copy of everything is made
+without a trace, and it is in the copy too.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from sqlalchemy.types import TypeEngine
 
 import waferscope
 from waferscope.errors import ConflictError, FormatError
+from waferscope.service.auth.identity import SYSTEM
 from waferscope.service.migrate import current, require_newest, upgrade
 from waferscope.service.parts import Parts
+from waferscope.service.store import record
 from waferscope.service.tables.row import Instant
 from waferscope.service.upkeep import store
 
@@ -43,6 +48,8 @@ def back_up(house: Parts, path: Path) -> dict[str, int]:
     if path.exists():
         raise ConflictError(f"Expected a new file, got {str(path)!r}. Take another name.")
     require_newest(house.records.engine)
+    with house.records.writing() as session:
+        record(session, SYSTEM, "upkeep.backup", file=str(path))
     part = path.with_name(path.name + ".part")
     try:
         with tarfile.open(part, "w") as archive:
@@ -94,9 +101,13 @@ def restore(house: Parts, path: Path) -> dict[str, int]:
         with tarfile.open(path) as archive:
             manifest = _read_manifest(archive, path)
             upgrade(engine)
-            return _fill(house, archive, manifest)
+            counts = _fill(house, archive, manifest)
     except tarfile.TarError as error:
         raise _no_backup(path) from error
+    with house.records.writing() as session:
+        rows, blobs = counts["rows"], counts["blobs"]
+        record(session, SYSTEM, "upkeep.restore", file=str(path), rows=rows, blobs=blobs)
+    return counts
 
 
 def _fill(house: Parts, archive: tarfile.TarFile, manifest: Mapping[str, Any]) -> dict[str, int]:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from waferscope.service.auth.identity import SYSTEM
 from waferscope.service.migrate import require_newest
 from waferscope.service.parts import Parts
+from waferscope.service.store import record
 from waferscope.service.tables.row import now
 from waferscope.service.upkeep import store
 
 YOUNG: Final = timedelta(hours=1)
 """A blob is written before its row: one so young may still get it."""
+MOST_NAMED: Final = 100
+"""Deleted blobs that the audit trail names; the others it counts."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Findings:
 def check(house: Parts, *, mend: bool = False, young: timedelta = YOUNG) -> Findings:
     """Compare records and blobs; with ``mend``, delete the blobs that no row speaks of.
 
-    Names of blobs are held in memory: about 100 bytes each.
+    Mending is in the audit trail before anything is gone. Names of blobs are held in memory:
+    about 100 bytes each.
     """
     require_newest(house.records.engine)
     there = dict(house.blobs.ages())
@@ -43,6 +48,9 @@ def check(house: Parts, *, mend: bool = False, young: timedelta = YOUNG) -> Find
     old = now() - young
     orphans = [name for name, written in there.items() if name not in wanted and written < old]
     if mend:
+        with house.records.writing() as session:
+            named = sorted(orphans)[:MOST_NAMED]
+            record(session, SYSTEM, "upkeep.mend", deleted=len(orphans), blobs=named)
         for name in orphans:
             house.blobs.delete(name)
     return Findings(len(wanted), len(there), tuple(sorted(missing)), tuple(sorted(orphans)))
