@@ -111,6 +111,15 @@ def blob_name(
     return f"{kind}/{stem[-2:] if '_' in stem else stem[:2]}/{key}"
 
 
+def export_name(batch_id: str, file: str) -> str:
+    """Return the name of the blob of a batch's file of results: a format, or ``failures``.
+
+    >>> export_name("bat_0c1d", "csv")
+    'exports/1d/bat_0c1d/csv'
+    """
+    return f"{blob_name('exports', batch_id)}/{file}"
+
+
 def _sound(name: str) -> str:
     if not _NAME.fullmatch(name) or ".." in name:
         raise ConfigError(

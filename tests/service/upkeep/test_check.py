@@ -10,9 +10,11 @@ from sqlalchemy import select
 from tests.service.conftest import add_person
 from tests.service.made import add_wafer
 from waferscope.errors import ConfigError
+from waferscope.service.batches.store import end
 from waferscope.service.migrate import downgrade
 from waferscope.service.parts import Parts
-from waferscope.service.tables import AuditEntry, Wafer
+from waferscope.service.storage import export_name
+from waferscope.service.tables import AuditEntry, Batch, Wafer
 from waferscope.service.upkeep.check import MOST_NAMED, check
 
 OLD = timedelta(0)
@@ -57,6 +59,18 @@ def test_mending_is_in_the_audit_trail_and_looking_is_not(house: Parts) -> None:
         (entry,) = session.scalars(select(AuditEntry))
     assert (entry.action, entry.actor) == ("upkeep.mend", "system")
     assert entry.detail == {"deleted": 101, "blobs": list(found.orphans[:MOST_NAMED])}
+
+
+def test_files_of_a_batch_that_still_runs_are_no_orphans(house: Parts) -> None:
+    person, name = add_person(house, "engineer"), export_name("bat_1", "csv")
+    house.blobs.put(name, b"position")
+    with house.records.writing() as session:
+        more = {"request": {"formats": ["csv"]}, "results": {}}
+        session.add(Batch(id="bat_1", user_id=person.id, state="running", **more))
+    assert check(house, mend=True, young=OLD).is_sound
+    with house.records.writing() as session:
+        end(session, session.get_one(Batch, "bat_1"), "failed")
+    assert check(house, young=OLD).orphans == (name,)
 
 
 def test_tables_of_another_version_are_not_judged(house: Parts) -> None:

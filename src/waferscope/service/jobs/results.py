@@ -17,7 +17,7 @@ from waferscope.service.batches.store import Settled
 from waferscope.service.jobs.sinks import SINKS, Mark, Sink
 from waferscope.service.jobs.steps import house
 from waferscope.service.predicted.blob import unpack
-from waferscope.service.storage import blob_name
+from waferscope.service.storage import export_name
 from waferscope.service.wafer_file import unpack_wafer
 
 AT_A_TIME: Final = 256
@@ -57,7 +57,7 @@ def write_results(batch_id: str) -> dict[str, str]:
 def discard_results(batch_id: str) -> None:
     """Delete the files of a batch that did not come to its end, whichever were put by then."""
     for name in (*SINKS, FAILURES):
-        house().blobs.delete(_blob(batch_id, name))
+        house().blobs.delete(export_name(batch_id, name))
 
 
 def _goes_on(batch_id: str) -> bool:
@@ -65,12 +65,8 @@ def _goes_on(batch_id: str) -> bool:
         return store.open_batch(session, batch_id) is not None
 
 
-def _blob(batch_id: str, name: str) -> str:
-    return f"{blob_name('exports', batch_id)}/{name}"
-
-
 def _put(batch_id: str, name: str, path: Path) -> str:
-    blob = _blob(batch_id, name)
+    blob = export_name(batch_id, name)
     house().blobs.put_file(blob, path)
     return blob
 

@@ -1,8 +1,11 @@
 """One file that holds everything: records, jobs and blobs, whatever database they came from.
 
 A tar file: ``manifest.json``, ``records/TABLE.jsonl`` and ``blobs/NAME``. The records are seen at
-one instant; blobs are copied after them, so that every row of the backup has its blob even while
-writing goes on. A backup of SQLite may be restored into PostgreSQL, and the other way round.
+one instant at which every blob that they speak of is in the file. This takes no lock, and nobody
+who writes or deletes has to know of it: blobs go only after the commit that takes their rows, so
+one that is missing was deleted if a later look at the records does not find it named any more, and
+then another instant is taken. What was copied before, and is not named at that instant, is left
+out by the restore. A backup of SQLite may be restored into PostgreSQL, and the other way round.
 
 The audit trail names both. A backup is in it before it begins: no copy of everything is made
 without a trace, and it is in the copy too.
@@ -21,11 +24,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Connection, DateTime, LargeBinary, Table
+from sqlalchemy import Connection, DateTime, Engine, LargeBinary, Table
 from sqlalchemy.types import TypeEngine
 
 import waferscope
-from waferscope.errors import ConflictError, FormatError
+from waferscope.errors import ConflictError, FormatError, NotFoundError, UnavailableError
 from waferscope.service.auth.identity import SYSTEM
 from waferscope.service.migrate import current, require_newest, upgrade
 from waferscope.service.parts import Parts
@@ -38,12 +41,16 @@ RECORDS: Final = "records/"
 BLOBS: Final = "blobs/"
 FORMAT: Final = 1
 SPOOL_BYTES: Final = 32_000_000
+LOOKS: Final = 100
+"""Instants that are tried: each has to copy only what is new since the one before."""
 
 
 def back_up(house: Parts, path: Path) -> dict[str, int]:
     """Write a backup; return how many rows and blobs it holds. The file appears when it is whole.
 
-    Raises ConflictError when there is a file already.
+    A blob that a row speaks of and that is lost already does not stop it; `check` names those.
+    Raises ConflictError when there is a file already, UnavailableError when so much is being
+    deleted that no instant can be caught.
     """
     if path.exists():
         raise ConflictError(f"Expected a new file, got {str(path)!r}. Take another name.")
@@ -53,36 +60,76 @@ def back_up(house: Parts, path: Path) -> dict[str, int]:
     part = path.with_name(path.name + ".part")
     try:
         with tarfile.open(part, "w") as archive:
-            counts = _put_records(house, archive)
-            blobs = 0
-            for name in house.blobs.names():
-                _put(archive, BLOBS + name, house.blobs.get(name))
-                blobs += 1
+            copied: set[str] = set()
+            _copy(house, archive, _named(house), copied)  # most of it, while nothing is held open
+            looks = (_put_instant(house, archive, copied) for _ in range(LOOKS))
+            counts = next((counts for counts in looks if counts is not None), None)
+        if counts is None:
+            raise UnavailableError(
+                f"Expected a moment in which no blob is deleted, found none in {LOOKS} looks. "
+                "Try again when less is being deleted."
+            )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    return {"rows": sum(counts.values()), "blobs": blobs}
-
-
-def _put_records(house: Parts, archive: tarfile.TarFile) -> dict[str, int]:
-    engine = house.records.engine
-    counts: dict[str, int] = {}
-    with store.snapshot(engine) as connection, connection.begin():
-        tables = store.all_tables(connection)
-        manifest = {
-            "format": FORMAT,
-            "version": waferscope.__version__,
-            "revision": current(engine),
-            "tables": [table.name for table in tables],
-        }
-        _put(archive, MANIFEST, json.dumps(manifest).encode())
-        for table in tables:
-            with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
-                for row in store.rows_of(connection, table):
-                    spool.write(json.dumps(_plain(row)).encode() + b"\n")
-                    counts[table.name] = counts.get(table.name, 0) + 1
-                _put_file(archive, f"{RECORDS}{table.name}.jsonl", spool)
     return counts
+
+
+def _put_instant(house: Parts, archive: tarfile.TarFile, copied: set[str]) -> dict[str, int] | None:
+    """Put the records of this instant, and what blobs they need and were not copied yet.
+
+    Return how many rows and blobs there are; None, and no record is put, when a blob was deleted
+    before it could be copied.
+    """
+    with store.snapshot(house.records.engine) as connection, connection.begin():
+        named = _all_named(connection)
+        missing = _copy(house, archive, named - copied, copied)
+        if missing and not missing <= _named(house):
+            return None
+        rows = _put_records(house.records.engine, connection, archive)
+    return {"rows": rows, "blobs": len(named & copied)}
+
+
+def _named(house: Parts) -> set[str]:
+    with house.records.reading() as session:
+        return _all_named(session.connection())
+
+
+def _all_named(connection: Connection) -> set[str]:
+    return {*store.blobs_of_rows(connection), *store.blobs_of_jobs(connection)}
+
+
+def _copy(house: Parts, archive: tarfile.TarFile, names: set[str], copied: set[str]) -> set[str]:
+    """Copy blobs, note which, and return the names of those that are not there."""
+    missing = set()
+    for name in sorted(names):
+        try:
+            content = house.blobs.get(name)
+        except NotFoundError:
+            missing.add(name)
+        else:
+            _put(archive, BLOBS + name, content)
+            copied.add(name)
+    return missing
+
+
+def _put_records(engine: Engine, connection: Connection, archive: tarfile.TarFile) -> int:
+    tables = store.all_tables(connection)
+    manifest = {
+        "format": FORMAT,
+        "version": waferscope.__version__,
+        "revision": current(engine),
+        "tables": [table.name for table in tables],
+    }
+    _put(archive, MANIFEST, json.dumps(manifest).encode())
+    count = 0
+    for table in tables:
+        with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as spool:
+            for row in store.rows_of(connection, table):
+                spool.write(json.dumps(_plain(row)).encode() + b"\n")
+                count += 1
+            _put_file(archive, f"{RECORDS}{table.name}.jsonl", spool)
+    return count
 
 
 def restore(house: Parts, path: Path) -> dict[str, int]:
@@ -119,11 +166,13 @@ def _fill(house: Parts, archive: tarfile.TarFile, manifest: Mapping[str, Any]) -
             if member is not None and name in tables:
                 rows += _fill_table(connection, tables[name], member)
         store.go_on_counting(connection)
+        named = _all_named(connection)
         for entry in archive:
-            if entry.name.startswith(BLOBS) and entry.isfile():
+            name = entry.name.removeprefix(BLOBS)
+            if name in named and entry.name.startswith(BLOBS) and entry.isfile():
                 content = archive.extractfile(entry)
                 assert content is not None
-                house.blobs.put(entry.name.removeprefix(BLOBS), content.read())
+                house.blobs.put(name, content.read())
                 blobs += 1
     return {"rows": rows, "blobs": blobs}
 

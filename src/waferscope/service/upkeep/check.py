@@ -43,10 +43,12 @@ def check(house: Parts, *, mend: bool = False, young: timedelta = YOUNG) -> Find
     require_newest(house.records.engine)
     there = dict(house.blobs.ages())
     with house.records.reading() as session:
-        wanted = set(store.blobs_of_rows(session))
+        wanted = set(store.blobs_of_rows(session.connection()))
+        coming = set(store.blobs_of_jobs(session.connection()))
     missing = [name for name in wanted if name not in there and not house.blobs.has(name)]
     old = now() - young
-    orphans = [name for name, written in there.items() if name not in wanted and written < old]
+    loose = there.keys() - wanted - coming
+    orphans = [name for name in loose if there[name] < old]
     if mend:
         with house.records.writing() as session:
             named = sorted(orphans)[:MOST_NAMED]

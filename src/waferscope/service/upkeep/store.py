@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, text
-from sqlalchemy.orm import Session
 
+from waferscope.service.storage import export_name
 from waferscope.service.tables import Batch, Prediction, Row, Upload, User, Wafer
 
 CHUNK: Final = 500
 JOBS_SCHEMA: Final = "dbos"
+FAILURES: Final = "failures"
+"""The file of a batch that lists what failed, whether it was asked for or not."""
 BORN_WITH: Final = {"alembic_version", "dbos_migrations", "application_versions", "queues"}
 """Tables that a new database brings along filled: they are not restored."""
 
@@ -66,11 +68,18 @@ def is_empty(connection: Connection) -> bool:
     return connection.scalar(select(func.count()).select_from(User)) == 0
 
 
-def blobs_of_rows(session: Session) -> Iterator[str]:
+def blobs_of_rows(connection: Connection) -> Iterator[str]:
     """Yield the name of every blob that a row speaks of."""
     for column in (Wafer.blob, Upload.blob, Prediction.blob):
-        yield from session.scalars(
+        yield from connection.scalars(
             select(column).where(column != "").execution_options(yield_per=CHUNK)
         )
-    for results in session.scalars(select(Batch.results).execution_options(yield_per=CHUNK)):
+    for results in connection.scalars(select(Batch.results).execution_options(yield_per=CHUNK)):
         yield from (str(name) for name in results.values())
+
+
+def blobs_of_jobs(connection: Connection) -> Iterator[str]:
+    """Yield the names of files that are not there yet, or whose job has still to tell a row."""
+    running = select(Batch.id, Batch.request).where(Batch.finished_at.is_(None))
+    for batch_id, request in connection.execute(running):
+        yield from (export_name(batch_id, name) for name in (*request["formats"], FAILURES))
