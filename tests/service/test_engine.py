@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from tests.service.stored import make_wafer
+from waferscope import infer
 from waferscope.domain.prediction import Prediction
 from waferscope.domain.wafermap import WaferMap
-from waferscope.errors import InputError, ModelError, NotFoundError, SizeError
+from waferscope.errors import InputError, NotFoundError, SizeError, UnavailableError
 from waferscope.infer import Predictor, load_predictor
+from waferscope.infer.model_file import find_model
 from waferscope.service.engine import MOST_CELLS, Engine
 from waferscope.service.telemetry import Figures
 
@@ -146,13 +150,44 @@ def test_only_the_model_that_is_there_is_served(engine: Engine, alone: Predictor
         asyncio.run(engine.open("9.9"))
 
 
-def test_a_model_that_cannot_be_opened_is_named(figures: Figures, tmp_path: Path) -> None:
-    broken = Engine(figures, tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match=r"none\.onnx"):
-        asyncio.run(broken.open())
-    with pytest.raises(ModelError, match=r"none\.onnx"):
-        asyncio.run(broken.predict_one(make_wafer(1)))
-    broken.close()
+def test_a_model_that_cannot_be_opened_is_named_and_where_it_lies_is_not(
+    figures: Figures, tmp_path: Path
+) -> None:
+    (tmp_path / "junk.onnx").write_bytes(b"no model")
+    for name in ("none.onnx", "junk.onnx"):
+        broken = Engine(figures, tmp_path / name)
+        for asked in (broken.open(), broken.predict_one(make_wafer(1))):
+            with pytest.raises(UnavailableError, match=name) as caught:
+                asyncio.run(asked)
+            assert str(tmp_path) not in str(caught.value)
+        broken.close()
+
+
+def test_a_refused_file_is_logged_once_and_tried_again_once_it_has_changed(
+    figures: Figures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, tried = tmp_path / "model.onnx", []
+    load = infer.load_predictor
+
+    def counted(model: Path, threads: int) -> Predictor:
+        tried.append(threads)
+        return load(model, threads)
+
+    monkeypatch.setattr(infer, "load_predictor", counted)
+    engine = Engine(figures, path, threads=1)
+    with capture_logs() as logged:
+        for content in (None, b"no model", b"no model either"):
+            if content is not None:
+                path.write_bytes(content)
+            for _ in range(3):
+                with pytest.raises(UnavailableError):
+                    engine.version()
+    assert len(tried) == 3
+    assert [str(path) in line["cause"] for line in logged] == [True] * 3
+    shutil.copy(find_model(), path)
+    assert engine.version() == engine.model.version
+    assert len(tried) == 4
+    engine.close()
 
 
 def test_predicting_loads_no_torch() -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from waferscope.errors import NotFoundError, SizeError
+import structlog
+
+from waferscope.errors import ModelError, NotFoundError, SizeError, UnavailableError
 from waferscope.processors import available_threads
 from waferscope.service.gather import Gatherer
 from waferscope.service.telemetry import Figures
@@ -28,6 +30,7 @@ SMALL_CELLS: Final = 64 * 64
 """Up to this, a wafer takes less time on one thread than two take to share it."""
 MOST_LANES: Final = 4
 NO_PATTERN: Final = "none"
+_log = structlog.get_logger()
 
 
 def check_size(wafer: WaferMap) -> None:
@@ -37,6 +40,20 @@ def check_size(wafer: WaferMap) -> None:
             f"Expected a wafer of at most {MOST_CELLS:,} cells, got {wafer.dies.size:,}. "
             "Predict it with `waferscope predict`."
         )
+
+
+_Stamp = tuple[int, ...]
+
+
+def _stamp_of(model: Path | None) -> _Stamp:
+    """Return what is another one when the file of a model changes; empty without a file."""
+    from waferscope.infer.model_file import find_model
+
+    try:
+        found = find_model(model).stat()
+    except (ModelError, OSError):
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class Engine:
@@ -53,6 +70,7 @@ class Engine:
         self._model: Final = model
         self._threads: Final = threads or available_threads()
         self._open: Final[dict[int, Predictor]] = {}
+        self._refused: _Stamp | None = None
         self._lock: Final = Lock()
         self._whole: Final = Lock()
         lanes = min(self._threads, MOST_LANES)
@@ -60,16 +78,37 @@ class Engine:
 
     @property
     def predictor(self) -> Predictor:
-        """The open model. Raises ModelError when its file cannot be used."""
+        """The open model. Raises UnavailableError when its file cannot be used."""
         return self._predictor(self._threads)
 
     def _predictor(self, threads: int) -> Predictor:
-        with self._lock:
-            if threads not in self._open:
-                from waferscope.infer import load_predictor
+        found = self._open.get(threads)
+        if found is None:
+            with self._lock:
+                found = self._open.get(threads) or self._load(threads)
+                self._open[threads] = found
+        return found
 
-                self._open[threads] = load_predictor(self._model, threads)
-            return self._open[threads]
+    def _load(self, threads: int) -> Predictor:
+        """Open the file; one that was refused is not tried again until it has changed.
+
+        Where the file lies and what is wrong with it is for the log, not for those who ask.
+        """
+        from waferscope.infer import load_predictor
+
+        cause: ModelError | None = None
+        stamp = _stamp_of(self._model)
+        if stamp != self._refused:
+            try:
+                return load_predictor(self._model, threads)
+            except ModelError as error:
+                _log.error("model refused", cause=str(error))
+                self._refused, cause = stamp, error
+        name = "the released one" if self._model is None else repr(self._model.name)
+        raise UnavailableError(
+            f"Expected a model to predict with, got {name}, which cannot be opened. "
+            "The log of the server says why."
+        ) from cause
 
     @property
     def model(self) -> ModelInfo:

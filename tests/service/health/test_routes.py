@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
@@ -10,6 +14,7 @@ import waferscope
 from tests.service.conftest import People
 from waferscope.errors import UnavailableError
 from waferscope.service.app import build_app
+from waferscope.service.engine import Engine
 from waferscope.service.jobs.store import check_in
 from waferscope.service.parts import Parts
 from waferscope.service.queue import Job
@@ -47,6 +52,25 @@ def test_without_a_database_it_is_not_ready(
     assert answer.headers["Retry-After"] == "5"
     database = answer.json()["parts"][0]
     assert (database["name"], database["ok"], database["detail"]) == ("database", False, "gone")
+
+
+def test_with_a_damaged_model_it_is_not_ready_and_predicts_nothing(
+    client: TestClient, people: People, house: Parts, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "junk.onnx"
+    path.write_bytes(b"no model")
+    engine = Engine(house.figures, path)
+    cast(FastAPI, client.app).state.parts = Parts(**{**vars(house), "engine": engine})
+    ready = client.get("/ready")
+    assert ready.json()["ready"] is False
+    wafer = {"dies": [[1, 1], [1, 2]]}
+    predicted = people("viewer").post("/predict", json={"wafers": [wafer]})
+    for answer in (ready, predicted):
+        assert answer.status_code == 503, answer.text
+        assert answer.headers["Retry-After"] == "5"
+        assert "junk.onnx" in answer.text
+        assert str(tmp_path) not in answer.text
+    engine.close()
 
 
 def test_requests_and_jobs_are_counted(client: TestClient, people: People, house: Parts) -> None:

@@ -9,7 +9,6 @@ from typing import Final, Literal
 from starlette.concurrency import run_in_threadpool
 
 from waferscope.errors import UnavailableError, WaferScopeError
-from waferscope.infer.model_file import find_model
 from waferscope.service.health import store
 from waferscope.service.health.schemas import Part
 from waferscope.service.parts import Parts
@@ -37,7 +36,7 @@ async def probe(house: Parts) -> list[Part]:
         "database": lambda: run_in_threadpool(house.records.ping),
         "blobs": lambda: run_in_threadpool(house.blobs.ping),
         "cache": lambda: _ask_cache(house),
-        "model": lambda: run_in_threadpool(find_model, house.settings.model),
+        "model": house.engine.open,
         "worker": lambda: run_in_threadpool(_ask_worker, house),
     }
     return list(await asyncio.gather(*(_ask(name, ask) for name, ask in asked.items())))
