@@ -75,7 +75,8 @@ def test_the_rest_takes_as_long_as_the_pace_says() -> None:
         ({"state": "queued", "started_at": None}, None),
         ({"done": 0, "failed": 0}, None),
         ({"state": "done", "finished_at": now()}, 0.0),
-        ({"done": 95}, 0.0),
+        ({"done": 95}, None),  # its files are being written
+        ({"done": 95, "finished_at": now(), "state": "done"}, 0.0),
     ],
 )
 def test_what_is_not_known_is_not_guessed(more: dict[str, Any], left: float | None) -> None:

@@ -59,7 +59,10 @@ class BatchShown(Answer):
     done: int
     failed: int
     progress: float = Field(description="share of the wafers that are done or failed, 0 to 1")
-    eta_seconds: float | None = Field(description="null until it is known")
+    eta_seconds: float | None = Field(
+        description="until every wafer is predicted; null until it is known, and while the files "
+        "are written after that; 0 when the batch has ended"
+    )
     error: str
     results: list[str] = Field(description="files that can be fetched")
     created_at: datetime
@@ -94,11 +97,15 @@ class ItemShown(Answer):
 
 
 def eta(batch: Batch, at: datetime) -> float | None:
-    """Return the seconds until every wafer is predicted, at the pace so far; None if unknown."""
+    """Return the seconds until every wafer is predicted, at the pace so far; None if unknown.
+
+    Then files are written, for which there is no pace: a zip with pictures may take longer than
+    the predictions. That is unknown too, and not 0 before the end.
+    """
     if batch.finished_at is not None:
         return 0.0
     over = batch.done + batch.failed
-    if batch.state != "running" or batch.started_at is None or over == 0:
+    if batch.state != "running" or batch.started_at is None or over in (0, batch.total):
         return None
     pace = (at - batch.started_at).total_seconds() / over
     return round(pace * (batch.total - over), 1)
