@@ -33,6 +33,8 @@ MOST_ALARMS: Final = 0.010
 """Share of pure-noise wafers that may be marked: below the 0.015 that a release may show."""
 PRICES: Final = np.geomspace(0.2, 500.0, 48)
 """IoU given up per alarm share, tried from the lowest on."""
+FLAT: Final = 5.0e-3
+"""Scores this near to the best are as good: a few hundred wafers do not tell them apart."""
 _HAIR: Final = 1.0e-3
 
 
@@ -156,14 +158,14 @@ def _scores(sets: Sequence[Trials]) -> Floats:
     """Return the mean score over sets [C, T, M], a hair less for each higher limit."""
     score = mean_of(np.stack([s.score() for s in sets], axis=-1))
     nowhere = np.isnan(score).all(axis=(1, 2))
-    score[nowhere] = -np.abs(GRID - 0.5)[:, None] / 100.0
+    score[nowhere] = -np.abs(GRID - 0.5)[:, None]
     return np.nan_to_num(score) - _HAIR * np.arange(len(LIMITS))
 
 
 def _best(scores: Floats) -> tuple[int, int]:
     """Return the best threshold and limit of [T, M]; a flat top is met in its middle."""
     limit = int(scores.max(axis=0).argmax())
-    good = np.flatnonzero(scores[:, limit] >= scores[:, limit].max() - _HAIR)
+    good = np.flatnonzero(scores[:, limit] >= scores[:, limit].max() - FLAT)
     return int(good[len(good) // 2]), limit
 
 
