@@ -7,7 +7,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from tests.service.conftest import EMBEDDED, run_sql
+from tests.service.filled import ROWS
 from waferscope.errors import ConfigError
 from waferscope.service.db import build_engine
 from waferscope.service.migrate import (
@@ -27,7 +31,7 @@ from waferscope.service.migrate import (
     require_newest,
     upgrade,
 )
-from waferscope.service.tables import AuditEntry, Milestone, Row, User
+from waferscope.service.tables import AuditEntry, Lot, Row, Wafer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,21 +66,117 @@ def test_up_down_and_up_again(empty: sa.Engine) -> None:
         assert ours(empty) == set()
 
 
-def test_each_step_goes_back_and_forth_with_data_in_it(empty: sa.Engine) -> None:
-    upgrade(empty)
-    with empty.execution_options(writing=True).begin() as connection:
-        person = {"id": "usr_1", "name": "ada", "role": "admin"}
-        connection.execute(sa.insert(User), person)
-        connection.execute(sa.insert(Milestone), {"name": "a"})
-        entry = {"actor": "ada", "action": "x", "detail": {"n": 1}}
-        connection.execute(sa.insert(AuditEntry), entry)
-    steps = len(list(ScriptDirectory.from_config(_config(empty)).walk_revisions()))
-    for back in range(1, steps):
-        downgrade(empty, f"-{back}")
+Kept = dict[str, list[dict[str, Any]]]
+
+
+def fill(engine: sa.Engine) -> Kept:
+    """Put the rows of `filled.ROWS` into a database; return what it holds then."""
+    assert {table.__tablename__ for table in ROWS} == set(Row.metadata.tables)
+    with change(engine) as connection:
+        for table, rows in ROWS.items():
+            for row in rows:
+                connection.execute(sa.insert(table), row)
+    return content(engine)
+
+
+def content(engine: sa.Engine) -> Kept:
+    """Every row of every table of ours, as the database itself says that they are."""
+    with engine.connect() as connection:
+        return {name: rows_of(connection, as_it_is(connection, name)) for name in ours(engine)}
+
+
+def as_it_is(connection: sa.Connection, name: str) -> sa.Table:
+    return sa.Table(name, sa.MetaData(), autoload_with=connection, resolve_fks=False)
+
+
+def rows_of(connection: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
+    rows = connection.execute(sa.select(table)).mappings()
+    return sorted((dict(row) for row in rows), key=repr)
+
+
+def put_back(engine: sa.Engine, kept: Kept) -> None:
+    """Add rows to tables that were dropped and made again."""
+    with change(engine) as connection:
+        for table in ROWS:
+            if rows := kept.get(table.__tablename__):
+                connection.execute(sa.insert(as_it_is(connection, table.__tablename__)), rows)
+
+
+def change(engine: sa.Engine) -> AbstractContextManager[sa.Connection]:
+    return engine.execution_options(writing=True).begin()
+
+
+def revisions(engine: sa.Engine) -> list[str]:
+    """From the first to the newest."""
+    walked = ScriptDirectory.from_config(_config(engine)).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
+def tables_by_revision(engine: sa.Engine) -> dict[str, set[str]]:
+    """Bring an empty database up step by step; return which tables there are after each."""
+    found = {"base": ours(engine)}
+    for revision in revisions(engine):
+        upgrade(engine, revision)
+        found[revision] = ours(engine)
+    return found
+
+
+def test_each_step_makes_tables_or_indexes(empty: sa.Engine) -> None:
+    found = tables_by_revision(empty)
+    assert found["base"] == set()
+    assert {"users", "audit"} <= found["0001"]
+    assert {"wafers", "predictions", "flags"} <= found["0002"] - found["0001"]
+    assert {"batches", "webhooks", "milestones"} <= found["0003"] - found["0002"]
+    assert found[revisions(empty)[-1]] == set(Row.metadata.tables)
+
+
+def test_step_by_step_down_and_up_with_data_in_every_table(empty: sa.Engine) -> None:
+    tables = tables_by_revision(empty)
+    full = fill(empty)
+    assert all(full[name] for name in Row.metadata.tables)
+    way = ["base", *revisions(empty)]
+    for revision in way[-2::-1]:
+        downgrade(empty, revision)
+        assert content(empty) == {name: full[name] for name in tables[revision]}, revision
+    for before, revision in pairwise(way):
+        upgrade(empty, revision)
+        new = {name: full[name] for name in tables[revision] - tables[before]}
+        stayed = {name: full[name] for name in tables[before]}
+        assert content(empty) == stayed | {name: [] for name in new}, revision
+        put_back(empty, new)
+    assert content(empty) == full
+
+
+def test_from_each_step_straight_back_with_data_in_every_table(empty: sa.Engine) -> None:
+    tables = tables_by_revision(empty)
+    full = fill(empty)
+    for revision in ["base", *revisions(empty)][-2::-1]:
+        downgrade(empty, revision)
+        assert ours(empty) == tables[revision]
         upgrade(empty)
-        with empty.connect() as connection:
-            assert connection.scalar(sa.select(User.name)) == "ada"
-            assert connection.scalar(sa.select(AuditEntry.detail)) == {"n": 1}
+        gone = Row.metadata.tables.keys() - tables[revision]
+        stayed = {name: full[name] for name in tables[revision]}
+        assert content(empty) == stayed | {name: [] for name in gone}, revision
+        put_back(empty, {name: full[name] for name in gone})
+        assert content(empty) == full
+
+
+def test_what_guards_rows_is_there_again_after_a_way_down_and_up(empty: sa.Engine) -> None:
+    upgrade(empty)
+    full = fill(empty)
+    downgrade(empty)
+    upgrade(empty)
+    put_back(empty, full)
+    with pytest.raises(sa.exc.DBAPIError, match="audit"), change(empty) as connection:
+        connection.execute(sa.update(AuditEntry).values(actor="eve"))
+    with pytest.raises(sa.exc.IntegrityError), change(empty) as connection:
+        connection.execute(sa.delete(Lot))
+    with change(empty) as connection:
+        connection.execute(sa.delete(Wafer).where(Wafer.id == "waf_1"))
+    left = content(empty)
+    assert [row["id"] for row in left["predictions"]] == ["pred_3"]
+    assert left["flags"] == left["causes"] == left["embeddings"] == left["wafer_labels"] == []
+    assert [row["wafer_id"] for row in left["upload_wafers"]] == ["waf_2"]
 
 
 def test_the_tables_are_those_that_are_drawn(empty: sa.Engine) -> None:
