@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from cashews import Cache as Cashews
 
-MEMORY_BYTES: Final = 200_000_000
+MEMORY_BYTES: Final = 100_000_000
 """Most that a process keeps in memory."""
 ENTRY_BYTES: Final = 256
 """What an entry takes beside its key and value: measured 228 to 253."""
