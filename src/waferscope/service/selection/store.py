@@ -13,7 +13,7 @@ from waferscope.service.selection.filters import Origin, Wanted
 from waferscope.service.tables import Wafer, WaferLabel
 
 Query = TypeVar("Query", bound=Select[*tuple[Any, ...]])
-COMMON: Final = 2_000
+COMMON: Final = 10_000
 """Wafers beyond which a part of a word is common."""
 _SHORTEST: Final = 3
 """Letters of a trigram."""
