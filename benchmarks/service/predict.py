@@ -77,14 +77,14 @@ def serving(app: str, *options: str, home: Path) -> Iterator[tuple[int, int]]:
         process.wait()
 
 
-def add_user(house: Parts) -> tuple[str, str]:
-    """Add a viewer; return id and access token."""
+def add_user(house: Parts, role: Role = Role.VIEWER) -> tuple[str, str]:
+    """Add a user; return id and access token."""
     user_id = new_id("usr")
     with house.records.writing() as session:
-        session.add(User(id=user_id, name=user_id, role="viewer"))
+        session.add(User(id=user_id, name=user_id, role=role.value))
         session.flush()
         sitting = add_sitting(session, user_id, 7, "127.0.0.1", "benchmark")
-    return user_id, tokens.sign_access(house.settings, user_id, sitting.id, Role.VIEWER)
+    return user_id, tokens.sign_access(house.settings, user_id, sitting.id, role)
 
 
 def store_wafer(house: Parts, user_id: str, wafer: WaferMap) -> str:

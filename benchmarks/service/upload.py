@@ -17,18 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.service.load import HOST, Request, time_one
-from benchmarks.service.predict import serving
+from benchmarks.service.predict import add_user, serving
 from waferscope.domain.wafermap import WaferMap
 from waferscope.io import read
 from waferscope.io.stdf import stdf_bytes, stdf_row
-from waferscope.service.auth import tokens
 from waferscope.service.auth.roles import Role
-from waferscope.service.auth.store import add_sitting
-from waferscope.service.ids import new_id
 from waferscope.service.migrate import upgrade
-from waferscope.service.parts import Parts, open_parts
+from waferscope.service.parts import open_parts
 from waferscope.service.settings import Settings
-from waferscope.service.tables import User
 
 WAFERS = 25
 TARGET_MS = 150
@@ -46,16 +42,6 @@ def build_lot(number: int, side: int) -> bytes:
             WaferMap(dies, wafer_id=f"W{slot:02d}", lot_id=f"LOT{number:04d}", product="BENCH")
         )
     return stdf_bytes([stdf_row(wafer) for wafer in wafers])
-
-
-def add_annotator(house: Parts) -> str:
-    """Add an annotator and return an access token."""
-    user_id = new_id("usr")
-    with house.records.writing() as session:
-        session.add(User(id=user_id, name=user_id, role="annotator"))
-        session.flush()
-        sitting = add_sitting(session, user_id, 7, "127.0.0.1", "benchmark")
-    return tokens.sign_access(house.settings, user_id, sitting.id, Role.ANNOTATOR)
 
 
 def measure(port: int, token: str, side: int, lots: int) -> None:
@@ -91,7 +77,7 @@ def main() -> None:
         home = Path(folder)
         house = open_parts(Settings(home=home, demo=False))
         upgrade(house.records.engine)
-        token = add_annotator(house)
+        token = add_user(house, Role.ANNOTATOR)[1]
         app = "waferscope.service.app:create_app"
         with serving(app, home=home) as (port, _):
             for side in choice.sides:

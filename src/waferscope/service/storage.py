@@ -27,6 +27,8 @@ from waferscope.errors import NotFoundError as BlobMissingError
 
 RETRIES: Final[RetryConfig] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 PART_BYTES: Final = 8 << 20
+FAILURES: Final = "failures"
+"""The file of a batch that lists what failed, whether it was asked for or not."""
 _NAME: Final = re.compile(r"[a-z0-9_]+(/[A-Za-z0-9_.-]*[A-Za-z0-9_-])+")
 
 
@@ -112,7 +114,7 @@ def blob_name(
 
 
 def export_name(batch_id: str, file: str) -> str:
-    """Return the name of the blob of a batch's file of results: a format, or ``failures``.
+    """Return the name of the blob of a batch's file of results: a format, or FAILURES.
 
     >>> export_name("bat_0c1d", "csv")
     'exports/1d/bat_0c1d/csv'

@@ -25,6 +25,7 @@ from waferscope.service.ordered.order import Order, place
 from waferscope.service.paging import Paging, page_of
 from waferscope.service.parts import House
 from waferscope.service.schema import Page
+from waferscope.service.storage import FAILURES
 from waferscope.service.store import record
 from waferscope.service.tables import Batch
 
@@ -35,7 +36,7 @@ MEDIA: Final[dict[str, tuple[str, str]]] = {
     "json": ("json", "application/json"),
     "coco": ("coco.json", "application/json"),
     "zip": ("zip", "application/zip"),
-    "failures": ("failures.csv", "text/csv; charset=utf-8"),
+    FAILURES: ("failures.csv", "text/csv; charset=utf-8"),
 }
 """Suffix and media type of each file of results."""
 FILES: Final[dict[int | str, dict[str, Any]]] = {

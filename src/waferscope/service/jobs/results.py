@@ -17,11 +17,10 @@ from waferscope.service.batches.store import Settled
 from waferscope.service.jobs.sinks import SINKS, Mark, Sink
 from waferscope.service.jobs.steps import house
 from waferscope.service.predicted.blob import unpack
-from waferscope.service.storage import export_name
+from waferscope.service.storage import FAILURES, export_name
 from waferscope.service.wafer_file import unpack_wafer
 
 AT_A_TIME: Final = 256
-FAILURES: Final = "failures"
 _SINCE: Final = "It was deleted before the results were written."
 Failure = tuple[int, str, str]
 

@@ -7,13 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, text
 
-from waferscope.service.storage import export_name
+from waferscope.service.storage import FAILURES, export_name
 from waferscope.service.tables import Batch, Prediction, Row, Upload, User, Wafer
 
 CHUNK: Final = 500
 JOBS_SCHEMA: Final = "dbos"
-FAILURES: Final = "failures"
-"""The file of a batch that lists what failed, whether it was asked for or not."""
 BORN_WITH: Final = {"alembic_version", "dbos_migrations", "application_versions", "queues"}
 """Tables that a new database brings along filled: they are not restored."""
 
