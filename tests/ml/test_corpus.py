@@ -11,7 +11,7 @@ import pytest
 from tests.ml.small import PATTERNS, labelled_wafer, write_data, write_wafers
 from waferscope.errors import ConfigError
 from waferscope.infer.batching import canvas_shape
-from waferscope.ml.corpus import REAL_FILE, SYNTH_WEIGHT, Corpus, open_corpus
+from waferscope.ml.corpus import REAL_FILE, SYNTH_WEIGHT, TEXTBOOK_SIDE, Corpus, open_corpus
 from waferscope.ml.data import WaferSet, from_synth, load_wafer_set
 from waferscope.ml.selection import Selection
 from waferscope.synth import SynthConfig, generate
@@ -167,7 +167,7 @@ def test_a_label_left_out_is_shown_by_no_wafer(data: Path) -> None:
         assert not any(sample.patterns[channel] == 1 for sample in drawn)
 
 
-def test_transfer_opens_no_mixedwm38(data: Path) -> None:
+def test_without_mixedwm38_none_of_it_is_opened(data: Path) -> None:
     corpus = open_corpus(data, "train", Selection(mixed=False))
     assert corpus.mixed is None
     assert corpus.draw("mixed", np.random.default_rng(0), 64).weight == SYNTH_WEIGHT
@@ -182,6 +182,14 @@ def test_annotated_wafers_are_drawn_by_their_size() -> None:
         assert corpus.draw("annotated", rng, side) in samples
     assert corpus.draw("annotated", rng, 256).weight == SYNTH_WEIGHT
     assert corpus.fingerprint != Corpus(SynthConfig()).fingerprint
+
+
+def test_textbook_wafers_fit_their_canvas_and_no_other() -> None:
+    corpus, rng = Corpus(SynthConfig()), np.random.default_rng(4)
+    drawn = [corpus.draw("textbook", rng, TEXTBOOK_SIDE) for _ in range(8)]
+    assert {max(canvas_shape(s.dies.shape)) for s in drawn} == {TEXTBOOK_SIDE}
+    assert {s.weight for s in drawn} == {1.0}
+    assert corpus.draw("textbook", rng, 32).weight == SYNTH_WEIGHT
 
 
 def test_noise_has_no_class_on_any_failing_die() -> None:

@@ -14,6 +14,7 @@ from waferscope.cli.synthetic import write_synthetic
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.errors import ConfigError
 from waferscope.ml.config import Mix
+from waferscope.ml.corpus import TEXTBOOK_SIDE
 from waferscope.ml.model import WaferNet
 from waferscope.ml.recipes import RECIPES, build_recipe
 from waferscope.synth import build_wafer
@@ -39,7 +40,7 @@ def test_every_recipe_fits_the_taxonomy_and_can_be_built(name: str) -> None:
 def test_without_data_every_wafer_is_synthetic(name: str) -> None:
     config = build_recipe(name)
     assert config.data is None
-    assert all(bucket.mix == Mix() for bucket in config.buckets)
+    assert all(bucket.mix in (Mix(), Mix(synth=0.0, textbook=1.0)) for bucket in config.buckets)
 
 
 @pytest.mark.parametrize("name", ["released", "quick", "released_gpu"])
@@ -76,12 +77,14 @@ def test_the_label_branch_too_is_compared_with_nothing_else_changed() -> None:
     assert replace(semi, name="few_labels", semi=None) == plain
 
 
-def test_the_transfer_run_never_sees_mixedwm38() -> None:
+def test_the_transfer_run_never_sees_a_real_wafer() -> None:
     config = build_recipe("transfer", DATA)
-    assert not config.selection.mixed
+    assert config.data is None
     assert config.start_from is None
-    assert all(b.mix.mixed == 0 for b in config.buckets)
-    assert any(b.mix.composed > 0 for b in config.buckets)
+    for bucket in config.buckets:
+        counts = bucket.mix.counts(bucket.batch)
+        assert {name for name, count in counts.items() if count} == {"textbook"}
+        assert bucket.side == TEXTBOOK_SIDE
 
 
 def test_adapting_takes_the_sizes_of_the_annotated_wafers(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ class Mix:
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
     ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
-    ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently.
+    ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently;
+    ``textbook``: plain shapes with the habits of MixedWM38, on canvases of 64.
     """
 
     synth: float = 1.0
@@ -26,12 +27,13 @@ class Mix:
     composed: float = 0.0
     annotated: float = 0.0
     noise: float = 0.0
+    textbook: float = 0.0
 
     def counts(self, size: int) -> dict[str, int]:
         """Return wafers per source in a batch of ``size``; rounding goes to the first source.
 
-        >>> Mix(synth=1, real=1).counts(5)
-        {'synth': 3, 'real': 2, 'mixed': 0, 'composed': 0, 'annotated': 0, 'noise': 0}
+        >>> {name: count for name, count in Mix(synth=1, real=1).counts(5).items() if count}
+        {'synth': 3, 'real': 2}
         """
         shares = asdict(self)
         total = sum(shares.values())

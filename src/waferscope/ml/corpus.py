@@ -29,12 +29,13 @@ from waferscope.ml.data import (
 from waferscope.ml.selection import Selection, keep_fraction, select, without_labels
 from waferscope.synth import SynthConfig, build_wafer, draw_noise
 from waferscope.synth.compose import Pool, build_pool
+from waferscope.synth.textbook import draw_textbook
 
 REAL_FILE: Final = "wm811k/{split}.parquet"
 MIXED_FILE: Final = "mixedwm38/{split}.parquet"
 SYNTH_WEIGHT: Final = 0.3
 """Weight of a synthetic wafer's pattern labels: they follow the definitions, not the labellers."""
-SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated", "noise")
+SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated", "noise", "textbook")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -48,6 +49,8 @@ TRAINING_CLASSES: Final = MappingProxyType(
     }
 )
 """How often synthetic wafers for training carry each class: the hard ones more often."""
+TEXTBOOK_SIDE: Final = 64
+"""Canvas of textbook wafers."""
 _REAL_SHAPES: Final = 0.6
 _NONE: Final = "none"
 
@@ -95,6 +98,8 @@ class Corpus:
                 return fitting[int(rng.integers(len(fitting)))]
         if source == "noise":
             return from_label(LabelledWafer(draw_noise(rng, self._synth_shape(rng, side)), ()))
+        if source == "textbook" and side == TEXTBOOK_SIDE:
+            return from_synth(draw_textbook(rng), 1.0)
         if source not in SOURCES:
             raise ConfigError(
                 f"Expected a source of {', '.join(SOURCES)}, got {source!r}. "

@@ -12,7 +12,6 @@ from waferscope.errors import ConfigError
 from waferscope.infer.batching import canvas_shape
 from waferscope.infer.model_file import find_model
 from waferscope.ml.annotated import read_annotated
-from waferscope.ml.augment import StrongConfig
 from waferscope.ml.config import AdaptConfig, Bucket, Mix, SemiConfig, TrainConfig
 from waferscope.ml.model import ModelConfig
 from waferscope.ml.released_runs import (
@@ -135,27 +134,15 @@ def mixtures(data: Path | None) -> TrainConfig:
 
 
 def transfer(data: Path | None) -> TrainConfig:
-    """`glance` without a label of MixedWM38: single patterns, and mixtures composed of them.
-
-    Its wafers fail all over, up to one die in five, which those of WM-811K do not: so noise is
-    laid on all that is learned from.
-    """
-    buckets = (
-        Bucket(32, 28, 1.0, 1.0, Mix(synth=0.3, real=0.4, composed=0.26, noise=0.04)),
-        Bucket(64, 88, 1.0, 1.0, Mix(synth=0.36, real=0.2, composed=0.4, noise=0.04)),
-        Bucket(96, 8, 1.0, 1.0, Mix(synth=0.26, real=0.37, composed=0.37)),
-        Bucket(128, 2, 1.0, 1.0, Mix(synth=0.5, real=0.5)),
-        Bucket(160, 2, 1.0, 1.0, Mix(synth=0.5, real=0.5)),
-    )
-    strong = StrongConfig(share=0.9, noisy=0.8, most_false=0.22, most_missed=0.25, pasted=0.0)
+    """Train a label branch for MixedWM38 without a wafer of it: on textbook wafers alone."""
+    del data
     return replace(
-        glance(data),
+        glance(None),
         name="transfer",
-        buckets=usable(buckets, data),
-        selection=Selection(mixed=False),
-        strong=strong,
+        buckets=(Bucket(64, 128, 1.0, 1.0, Mix(synth=0.0, textbook=1.0)),),
+        strong=None,
         start_from=None,
-        minutes=54.0,
+        minutes=25.0,
     )
 
 

@@ -36,6 +36,7 @@ _OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
     "composed": (WM811K, MIXEDWM38),
     "annotated": (ANNOTATED,),
     "noise": (SYNTHETIC,),
+    "textbook": (SYNTHETIC,),
 }
 
 

@@ -17,6 +17,7 @@ from waferscope.errors import ConfigError
 from waferscope.ml.data import load_wafer_set
 from waferscope.synth import SynthConfig, draw_noise, generate
 from waferscope.synth.compose import build_pool
+from waferscope.synth.textbook import draw_textbook
 
 Mask = npt.NDArray[np.bool_]
 
@@ -42,6 +43,13 @@ def synthetic(seed: int, count: int, config: SynthConfig = HELD_OUT) -> Iterator
     """Yield synthetic wafers of a held-out seed with their exact masks."""
     for index, wafer in enumerate(generate(seed, count, config)):
         yield Truth(wafer.to_wafermap(f"synth-{seed}-{index}"), wafer.masks)
+
+
+def textbook(seed: int, count: int) -> Iterator[Truth]:
+    """Yield textbook wafers of a held-out seed with their exact masks."""
+    for index in range(count):
+        wafer = draw_textbook(np.random.default_rng((seed, index)))
+        yield Truth(wafer.to_wafermap(f"textbook-{seed}-{index}"), wafer.masks)
 
 
 def composed(wafers: Iterable[WaferMap], seed: int, count: int) -> Iterator[Truth]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
-from waferscope.domain.wafermap import WaferMap
-from waferscope.infer import load_predictor
-from waferscope.ml.evaluation.answers import Answers, labels_only
+from waferscope.infer import Predictor
+from waferscope.ml.evaluation.answers import Answers, ask, labels_only
 from waferscope.ml.evaluation.exam import open_real
 from waferscope.ml.evaluation.figure import figures_of
-from waferscope.ml.evaluation.transfer import ask_transfer, measure_transfer, transfer_figures
+from waferscope.ml.evaluation.transfer import measure_transfer, transfer_figures
 from waferscope.ml.truth import Truth
 
 PATTERNS = DEFAULT_TAXONOMY.patterns
@@ -30,11 +29,11 @@ def drawn(rng: np.random.Generator, most: int, cut: float, count: int = 400) -> 
     return labels_only(np.where(labels, above, below), labels, each, each < 0)
 
 
-def test_thresholds_come_from_the_other_sets(rng: np.random.Generator) -> None:
+def test_thresholds_come_from_drawn_wafers(rng: np.random.Generator) -> None:
     """What parts them there parts the mixtures; a shifted set is scored with the same cut."""
-    fitted = drawn(rng, 1, 0.3), drawn(rng, 3, 0.3)
+    fitted = drawn(rng, 4, 0.3)
     same, shifted = (
-        figures_of(transfer_figures(*fitted, drawn(rng, 4, cut), PATTERNS)) for cut in (0.3, 0.6)
+        figures_of(transfer_figures(fitted, drawn(rng, 4, cut), PATTERNS)) for cut in (0.3, 0.6)
     )
     assert same["exact_match"]["value"] > 0.9
     assert shifted["exact_match"]["value"] < 0.3
@@ -42,24 +41,25 @@ def test_thresholds_come_from_the_other_sets(rng: np.random.Generator) -> None:
     assert set(same["by_patterns"]) == {"0", "1", "2", "3", "4"}
 
 
-def test_mixtures_to_fit_on_are_composed_of_wm811k_alone(
+def test_nothing_of_the_real_sets_is_fitted_on(
     small_model: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = open_real(small_data)
-    seen: list[WaferMap] = []
+    seen: list[list[str]] = []
 
-    def compose(wafers: Iterable[WaferMap], seed: int, count: int) -> Iterator[Truth]:
-        seen.extend(wafers)
-        return iter(())
+    def watch(predictor: Predictor, truths: Iterable[Truth]) -> Answers:
+        held = list(truths)
+        seen.append([t.wafer.wafer_id for t in held])
+        return ask(predictor, held)
 
-    monkeypatch.setattr("waferscope.ml.evaluation.transfer.composed", compose)
-    one, none, other = ask_transfer(load_predictor(small_model), real, 5)
-    assert seen == list(real.wm811k)
-    assert (len(one), len(none), len(other)) == (16, 0, 9)
+    monkeypatch.setattr("waferscope.ml.evaluation.transfer.ask", watch)
+    measure_transfer(small_model, real, fitted_on=6)
+    assert [name.split("-")[0] for name in seen[0]] == ["textbook"] * 6
+    assert seen[1] == [w.wafer_id for w in real.mixedwm38]
 
 
 def test_a_model_file_is_measured_and_named(small_model: Path, small_data: Path) -> None:
-    found = measure_transfer(small_model, open_real(small_data), mixtures=6)
+    found = measure_transfer(small_model, open_real(small_data), fitted_on=6)
     assert found["model"]["file"] == small_model.name
     assert 0.0 <= found["exact_match"]["value"] <= 1.0
     assert found["wafers"] == 9

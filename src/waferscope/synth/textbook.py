@@ -1,0 +1,111 @@
+"""Wafers as textbooks draw them: plain shapes over noise, one of a kind, alone and mixed.
+
+`build_wafer` varies each mechanism as far as its definition goes, and asks where patterns hide each
+other; other people's wafers are plainer. `LABELLED` keeps to the habits of MixedWM38, as its
+training maps show them, though none of its wafers is used: dies that fail all over, thin rings
+along the rim, closed (Edge-Ring) or up to 300 degrees (Edge-Loc), ragged clusters near it, long
+thin scratches. `EVERY_CLASS` has shapes for all eight defect classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
+from waferscope.domain.wafermap import FAIL, PASS
+from waferscope.synth.generate import SynthWafer
+from waferscope.synth.grid import OUTLINES, BoolGrid, Grid, build_grid
+from waferscope.synth.patterns.plain import SHAPES, Shape
+
+SIDE: Final = 52
+"""Dies across, on half of the wafers where no shape is given; on the others `SIDES`."""
+SIDES: Final = (44, 60)
+
+Kinds = tuple[tuple[float, tuple[str, ...]], ...]
+"""How often a wafer has one of some shapes; each kind is drawn by itself."""
+LABELLED: Final[Kinds] = (
+    (0.55, ("disc", "annulus")),
+    (0.60, ("arc", "closed ring")),
+    (0.42, ("ragged cluster",)),
+    (0.45, ("line",)),
+)
+EVERY_CLASS: Final[Kinds] = (
+    (0.24, ("disc", "annulus")),
+    (0.24, ("arc", "closed ring", "chunk")),
+    (0.20, ("clusters",)),
+    (0.22, ("line",)),
+    (0.16, ("repeater", "repeater", "fields")),
+    (0.13, ("gradient",)),
+)
+ALONE: Final[Mapping[str, float]] = MappingProxyType({"excursion": 0.07})
+"""What hides all else, and how often `EVERY_CLASS` has it."""
+_NOISE: Final = 0.26
+_CALM: Final = 0.06
+_TRIES: Final = 8
+_FEWEST: Final = 8
+_NEAR_FULL: Final = 0.8
+
+
+def draw_textbook(
+    rng: np.random.Generator, shape: tuple[int, int] | None = None, kinds: Kinds = LABELLED
+) -> SynthWafer:
+    """Return a wafer with at most one shape of each kind, and its exact zones.
+
+    Without a ``shape`` it has 44 to 60 dies a side.
+    """
+    grid = build_grid(shape or _draw_shape(rng), int(rng.integers(OUTLINES)))
+    busy = rng.random() < (0.8 if kinds is LABELLED else 0.4)
+    fails: BoolGrid = rng.random(grid.shape) < rng.uniform(0.0, _NOISE if busy else _CALM)
+    zones = np.zeros((len(DEFAULT_TAXONOMY.classes), *grid.shape), dtype=bool)
+    labels: set[str | None] = set()
+    for drawn in _draw_shapes(rng, kinds):
+        layer = _lay(rng, grid, drawn)
+        if layer is None:
+            continue
+        zone, hit = layer
+        fails |= hit
+        zones[DEFAULT_TAXONOMY.channel(drawn.class_name)] |= zone
+        labels.add(drawn.label)
+    dies = np.where(grid.on, np.where(fails, FAIL, PASS), 0).astype(np.uint8)
+    if "Random" in labels and np.mean(dies[grid.on] == FAIL) >= _NEAR_FULL:
+        labels = {"Near-full"}
+    names = DEFAULT_TAXONOMY.class_names
+    return SynthWafer(
+        dies=dies,
+        zones=zones,
+        classes=tuple(name for name, zone in zip(names, zones, strict=True) if zone.any()),
+        patterns=tuple(label for label in DEFAULT_TAXONOMY.patterns if label in labels),
+    )
+
+
+def _draw_shapes(rng: np.random.Generator, kinds: Kinds) -> list[Shape]:
+    if kinds is not LABELLED:
+        for name, share in ALONE.items():
+            if rng.random() < share:
+                return [SHAPES[name]]
+    return [
+        SHAPES[names[int(rng.integers(len(names)))]]
+        for share, names in kinds
+        if rng.random() < share
+    ]
+
+
+def _draw_shape(rng: np.random.Generator) -> tuple[int, int]:
+    rows = SIDE if rng.random() < 0.5 else int(rng.integers(SIDES[0], SIDES[1] + 1))
+    cols = rows if rng.random() < 0.7 else int(np.clip(rows + rng.integers(-6, 7), *SIDES))
+    return rows, cols
+
+
+def _lay(rng: np.random.Generator, grid: Grid, shape: Shape) -> tuple[BoolGrid, BoolGrid] | None:
+    """Return the zone of a shape and the dies that fail by it, or None where it has no room."""
+    for _ in range(_TRIES):
+        zone, chance = shape.draw(rng, grid)
+        zone &= grid.on
+        hit: BoolGrid = (rng.random(grid.shape) < chance) & grid.on
+        if np.count_nonzero(hit & zone) >= min(_FEWEST, max(5, round(0.35 / grid.pitch))):
+            return zone, hit
+    return None
