@@ -28,6 +28,7 @@ Mask = npt.NDArray[np.bool_]
 TINY: Final[ModelConfig] = smoke(None).model
 CLASSES: Final = DEFAULT_TAXONOMY.class_names
 PATTERNS: Final = DEFAULT_TAXONOMY.patterns
+ALL_OVER: Final = ("Near-full", "Random")
 
 
 def disc(rows: int, cols: int) -> tuple[Mask, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -127,7 +128,8 @@ def write_data(folder: Path, rng: np.random.Generator) -> Path:
 def build_net(seed: int = 0, config: ModelConfig = TINY) -> WaferNet:
     """Return a network whose batch norms fit its activations, and whose masks are not empty.
 
-    Its labels are likely enough that masks are hardly lessened by them.
+    Its labels are likely enough that masks are hardly lessened by them, but for those that say
+    that a wafer fails all over.
     """
     torch.manual_seed(seed)
     net = WaferNet(config)
@@ -135,6 +137,9 @@ def build_net(seed: int = 0, config: ModelConfig = TINY) -> WaferNet:
     nn.init.normal_(net.mask_head.weight, std=0.5)
     nn.init.zeros_(net.mask_head.bias)
     nn.init.constant_(net.pattern_head.bias, 2.0)
+    for place, label in enumerate(PATTERNS[: config.patterns]):
+        if label in ALL_OVER:
+            nn.init.constant_(net.pattern_head.bias[place : place + 1], -9.0)
     if net.glance is not None:
         nn.init.zeros_(net.glance.head.bias)
     norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]

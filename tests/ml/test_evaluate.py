@@ -21,10 +21,12 @@ from waferscope.ml.truth import TEST_SEED, synthetic
 
 EXAM = Exam(
     synthetic=8,
+    plain=4,
     large=0,
     composed=4,
     noise=6,
     fit_synthetic=3,
+    fit_plain=3,
     fit_noise=4,
     turned=2,
     moved=0,
@@ -41,6 +43,7 @@ def test_a_file_is_measured_on_every_set(tmp_path: Path, rng: np.random.Generato
     sizes = {k: v["wafers"] for k, v in report.items() if k not in ("schema", "model")}
     assert sizes == {
         "synthetic": 8,
+        "plain": 4,
         "composed": 4,
         "hand_checked": 8,
         "noise": 6,
@@ -73,7 +76,7 @@ def test_generated_wafers_are_scored_as_they_are_predicted(tmp_path: Path) -> No
 
 def test_without_real_wafers_their_figures_are_left_out(tmp_path: Path) -> None:
     report = evaluate(build_tiny_model(tmp_path / "tiny.onnx", overrides=CALIBRATED), exam=EXAM)
-    assert set(report) == {"schema", "model", "synthetic", "noise", "symmetry"}
+    assert set(report) == {"schema", "model", "synthetic", "plain", "noise", "symmetry"}
 
 
 def test_a_neutral_file_is_measured_with_thresholds_of_its_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Presence: the likeliest label of a class speaks for it, and classes without one count in full."""
+"""Presence: the likeliest label of a class speaks for it; what fails all over takes the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from torch import Tensor
 from tests.ml.small import CLASSES, PATTERNS, build_net, draw_dies
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.ml.export import Served
-from waferscope.ml.presence import DOUBT, SOFTNESS, Presence
+from waferscope.ml.presence import DOUBT, SOFTNESS, AllOver, Presence
+
+WHOLE = ("lithography", "etching", "random")
 
 
 def shares(**logits: float) -> dict[str, float]:
@@ -74,9 +76,48 @@ def served(branch: bool, logit: float) -> tuple[Tensor, Tensor]:
 
 def test_zones_served_are_those_of_the_decoder_by_their_shares() -> None:
     plain, found = served(branch=True, logit=DOUBT)
-    named = torch.tensor([name not in ("lithography", "etching") for name in CLASSES])
+    named = torch.tensor([name not in WHOLE for name in CLASSES])
     torch.testing.assert_close(found[:, named], plain[:, named] / 2)
-    torch.testing.assert_close(found[:, ~named], plain[:, ~named])
+    sure = 1.0 / (1.0 + math.exp(-DOUBT))
+    mistaken = [CLASSES.index(name) for name in WHOLE[:2]]
+    torch.testing.assert_close(found[:, mistaken], plain[:, mistaken] * (1.0 - sure))
+
+
+def all_over(zones: dict[str, float], **logits: float) -> dict[str, float]:
+    """Return zones of one die as given to `AllOver`, and as it leaves them."""
+    given = torch.tensor([[zones.get(name, 0.0) for name in CLASSES]])[:, :, None, None]
+    row = torch.full((1, len(PATTERNS)), -40.0)
+    for label, value in logits.items():
+        row[0, PATTERNS.index(label.replace("_", "-"))] = value
+    found = AllOver(DEFAULT_TAXONOMY)(given, row)
+    assert found.shape == given.shape
+    return dict(zip(CLASSES, found.flatten().tolist(), strict=True))
+
+
+@pytest.mark.parametrize("label", ["Random", "Near_full"])
+def test_a_wafer_that_fails_all_over_does_so_outside_other_zones(label: str) -> None:
+    found = all_over({"etching": 0.9, "lithography": 0.8, "scratch": 0.7}, **{label: 20.0})
+    assert found["etching"] < 1e-6
+    assert found["lithography"] < 1e-6
+    assert found["scratch"] == pytest.approx(0.7)
+    assert found["random"] == pytest.approx(0.3)
+
+
+def test_a_label_that_is_not_said_moves_nothing() -> None:
+    zones = {"etching": 0.9, "scratch": 0.7, "random": 0.2}
+    found = all_over(zones, Scratch=9.0)
+    assert {name: pytest.approx(value) for name, value in found.items() if value > 0} == zones
+
+
+def test_a_decoder_that_is_surer_than_the_label_is_kept() -> None:
+    assert all_over({"random": 0.9}, Random=0.0)["random"] == pytest.approx(0.9)
+    assert all_over({}, Random=0.0)["random"] == pytest.approx(0.5)
+
+
+def test_a_taxonomy_without_such_a_class_is_left_alone() -> None:
+    mapped = replace(DEFAULT_TAXONOMY, pattern_class={"Loc": "particle"})
+    zones = torch.rand(2, len(CLASSES), 4, 4)
+    assert torch.equal(AllOver(mapped)(zones, torch.full((2, len(PATTERNS)), 9.0)), zones)
 
 
 def test_a_network_without_a_label_branch_serves_its_masks_as_they_are() -> None:

@@ -12,12 +12,15 @@ from tests.ml.small import CLASSES, Mask, labelled_wafer, write_masks, write_waf
 from waferscope.errors import ConfigError
 from waferscope.ml.truth import (
     HELD_OUT,
+    PLAIN_SIDES,
     composed,
     hand_checked,
     hard_wafers,
     labelled,
     noise,
+    plain,
     synthetic,
+    textbook,
 )
 from waferscope.synth import generate
 
@@ -29,6 +32,23 @@ def test_synthetic_wafers_carry_the_generators_masks() -> None:
         assert found.ignore is None
         assert found.wafer.patterns == made.patterns
     assert len({t.wafer.wafer_id for t in synthetic(11, 3)}) == 3
+
+
+def test_plain_wafers_are_of_another_generator_with_its_masks() -> None:
+    drawn = list(plain(3, 30))
+    for one in drawn:
+        assert PLAIN_SIDES[0] <= min(one.wafer.shape) <= max(one.wafer.shape) <= PLAIN_SIDES[1]
+        assert not (one.masks & (one.wafer.dies != 2)).any()
+    assert np.any([one.masks.any(axis=(1, 2)) for one in drawn], axis=0).all()
+    again = next(plain(3, 1))
+    assert np.array_equal(again.wafer.dies, drawn[0].wafer.dies)
+    assert next(plain(4, 1)).wafer.fingerprint != again.wafer.fingerprint
+
+
+def test_textbook_wafers_of_a_seed_are_the_same() -> None:
+    one, same = (next(textbook(7, 1)) for _ in range(2))
+    assert np.array_equal(one.masks, same.masks)
+    assert one.wafer.patterns == same.wafer.patterns
 
 
 def test_labelled_wafers_keep_labels_lot_and_name(tmp_path: Path, rng: np.random.Generator) -> None:

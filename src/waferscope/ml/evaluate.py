@@ -115,7 +115,10 @@ def sections(
     say("scoring")
     info, asked, fits = predictor.model, examined.asked, examined.fits
     rule = MaskRule(info.mask_thresholds, info.taxonomy)
-    found: Report = {"synthetic": drawn_section(asked.synthetic, rule)}
+    found: Report = {
+        "synthetic": drawn_section(asked.synthetic, rule),
+        "plain": drawn_section(asked.plain, rule),
+    }
     if len(asked.large):
         found["synthetic_large"] = drawn_section(asked.large, rule, kinds=False)
     if asked.composed is not None:

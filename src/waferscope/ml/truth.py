@@ -17,7 +17,7 @@ from waferscope.errors import ConfigError
 from waferscope.ml.data import load_wafer_set
 from waferscope.synth import SynthConfig, draw_noise, generate
 from waferscope.synth.compose import build_pool
-from waferscope.synth.textbook import draw_textbook
+from waferscope.synth.textbook import EVERY_CLASS, draw_textbook
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,6 +27,7 @@ TEST_SEED: Final = 6_000_000
 """Synthetic wafers on which figures are reported; training uses seeds far below both."""
 HELD_OUT: Final = SynthConfig(side_range=(20, 64), large_side_range=(65, 128))
 """How held-out wafers are drawn: their sizes stay, so that the figures of models compare."""
+PLAIN_SIDES: Final = (20, 64)
 _NONE: Final = "none"
 
 
@@ -43,6 +44,16 @@ def synthetic(seed: int, count: int, config: SynthConfig = HELD_OUT) -> Iterator
     """Yield synthetic wafers of a held-out seed with their exact masks."""
     for index, wafer in enumerate(generate(seed, count, config)):
         yield Truth(wafer.to_wafermap(f"synth-{seed}-{index}"), wafer.masks)
+
+
+def plain(seed: int, count: int) -> Iterator[Truth]:
+    """Yield wafers of another generator than `synthetic`: plain shapes, 20 to 64 dies a side."""
+    for index in range(count):
+        rng = np.random.default_rng((seed, index))
+        rows = int(np.exp(rng.uniform(*np.log(PLAIN_SIDES))))
+        cols = int(np.clip(rows + rng.integers(-6, 7), *PLAIN_SIDES))
+        wafer = draw_textbook(rng, (rows, cols), EVERY_CLASS)
+        yield Truth(wafer.to_wafermap(f"plain-{seed}-{index}"), wafer.masks)
 
 
 def textbook(seed: int, count: int) -> Iterator[Truth]:

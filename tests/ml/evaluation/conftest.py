@@ -15,10 +15,12 @@ from waferscope.ml.evaluation.exam import Exam
 
 TINY_EXAM = Exam(
     synthetic=6,
+    plain=4,
     large=1,
     composed=6,
     noise=8,
     fit_synthetic=4,
+    fit_plain=3,
     fit_noise=6,
     turned=4,
     moved=4,

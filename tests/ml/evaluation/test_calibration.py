@@ -29,13 +29,14 @@ def test_a_rule_is_fitted_on_the_half_that_is_named(asked: Asked) -> None:
     fits = try_masks(asked, DEFAULT_TAXONOMY)
     assert asked.checked is not None
     assert asked.composed is not None
-    fixed = [try_rules(a, DEFAULT_TAXONOMY) for a in (asked.fit, asked.fit_noise)]
+    drawn = [try_rules(a, DEFAULT_TAXONOMY) for a in asked.fit]
+    noise = try_rules(asked.fit_noise, DEFAULT_TAXONOMY)
     for even in (True, False):
         real = [a.take(a.even == even) for a in (asked.checked, asked.composed)]
         tried = [try_rules(a, DEFAULT_TAXONOMY) for a in real]
-        assert fits.rule(even) == fit_rule([fixed[0], *tried], fixed[1], DEFAULT_TAXONOMY)
+        assert fits.rule(even) == fit_rule([*drawn, *tried], noise, DEFAULT_TAXONOMY)
     whole = [try_rules(a, DEFAULT_TAXONOMY) for a in (asked.checked, asked.composed)]
-    assert fits.rule() == fit_rule([fixed[0], *whole], fixed[1], DEFAULT_TAXONOMY)
+    assert fits.rule() == fit_rule([*drawn, *whole], noise, DEFAULT_TAXONOMY)
 
 
 def test_what_ships_is_fitted_on_everything(asked: Asked) -> None:

@@ -26,10 +26,8 @@ from waferscope.ml.truth import Truth
 
 def test_without_data_generated_wafers_alone_are_asked_about() -> None:
     asked = ask_all(scripted({}), TINY_EXAM, None)
-    sizes = [
-        len(a) for a in (asked.fit, asked.fit_noise, asked.synthetic, asked.large, asked.noise)
-    ]
-    assert sizes == [4, 6, 6, 1, 8]
+    sets = (*asked.fit, asked.fit_noise, asked.synthetic, asked.plain, asked.large, asked.noise)
+    assert [len(answers) for answers in sets] == [4, 3, 6, 6, 4, 1, 8]
     assert asked.checked is asked.composed is asked.wm811k is asked.mixedwm38 is None
     assert max(asked.large.wafers[0].shape) >= LARGE_SIDES[0]
     assert not asked.noise.truth.any()
@@ -38,7 +36,8 @@ def test_without_data_generated_wafers_alone_are_asked_about() -> None:
 
 def test_what_is_fitted_on_is_not_reported_on() -> None:
     asked = ask_all(scripted({}), TINY_EXAM, None)
-    for one, other in ((asked.fit, asked.synthetic), (asked.fit_noise, asked.noise)):
+    fitted = (*asked.fit, asked.fit_noise)
+    for one, other in zip(fitted, (asked.synthetic, asked.plain, asked.noise), strict=True):
         seen = {w.fingerprint for w in one.wafers}
         assert not seen & {w.fingerprint for w in other.wafers}
 

@@ -13,6 +13,7 @@ from waferscope.ml.evaluation.tables import shown
 Report = dict[str, Any]
 TITLES = {
     "synthetic": "Masks: synthetic",
+    "plain": "Masks: plain shapes, by another generator",
     "synthetic_large": "Masks: synthetic, 129 to 300 dies a side",
     "composed": "Masks: mixtures of real patterns",
     "hand_checked": "Masks: hand-checked real wafers",

@@ -14,6 +14,7 @@ from waferscope.ml.evaluation.pictures import (
     draw_reliability,
     write_pictures,
 )
+from waferscope.ml.evaluation.tables import MASK_SETS
 
 Report = dict[str, Any]
 
@@ -34,9 +35,7 @@ def test_without_real_wafers_masks_alone_are_drawn(small_report: Report, tmp_pat
 def test_marks_are_at_the_die_iou_of_the_classes_present(small_report: Report) -> None:
     axes = draw_masks(small_report).axes[0]
     names = list(small_report["synthetic"]["classes"])
-    for container, key in zip(
-        axes.containers, ("synthetic", "synthetic_large", "composed", "hand_checked"), strict=True
-    ):
+    for container, key in zip(axes.containers, MASK_SETS, strict=True):
         line = cast(Any, container).lines[0]
         x, y = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
         drawn = {names[round(at)]: value for at, value in zip(x, y, strict=True)}

@@ -56,7 +56,7 @@ def fits_of(answers: Answers) -> MaskFits:
     """Fits on these wafers alone, whose drawn wafers and noise are empty."""
     nothing = try_rules(ask(scripted({}), []), DEFAULT_TAXONOMY)
     halves = tuple(try_rules(half, DEFAULT_TAXONOMY) for half in answers.halves())
-    return MaskFits(DEFAULT_TAXONOMY, nothing, nothing, ((halves[0], halves[1]),))
+    return MaskFits(DEFAULT_TAXONOMY, (nothing,), nothing, ((halves[0], halves[1]),))
 
 
 def test_masks_are_scored_with_the_other_halfs_thresholds() -> None:
@@ -152,7 +152,7 @@ def test_kinds_are_left_out_where_not_asked() -> None:
 
 def test_the_report_has_every_section(small_report: dict[str, Any], small_data: Path) -> None:
     expected = {
-        *("schema", "model", "synthetic", "synthetic_large", "composed", "hand_checked"),
+        *("schema", "model", "synthetic", "plain", "synthetic_large", "composed", "hand_checked"),
         *("wm811k", "mixedwm38", "noise", "symmetry", "invariance", "against"),
     }
     assert set(small_report) == expected

@@ -22,7 +22,8 @@ class MaskFits:
     """Every threshold tried once on every set that mask rules are fitted on, in halves."""
 
     taxonomy: Taxonomy
-    synthetic: Trials
+    drawn: tuple[Trials, ...]
+    """Wafers of each generator."""
     noise: Trials
     real: tuple[tuple[Trials, Trials], ...]
     """Even and odd lots of the hand-checked and of the composed wafers."""
@@ -33,7 +34,7 @@ class MaskFits:
             real = [one + other for one, other in self.real]
         else:
             real = [pair[0] if even else pair[1] for pair in self.real]
-        return fit_rule([self.synthetic, *real], self.noise, self.taxonomy)
+        return fit_rule([*self.drawn, *real], self.noise, self.taxonomy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ def try_masks(asked: Asked, taxonomy: Taxonomy) -> MaskFits:
     taxonomy = unlimited(taxonomy)
     return MaskFits(
         taxonomy,
-        try_rules(asked.fit, taxonomy),
+        tuple(try_rules(one, taxonomy) for one in asked.fit),
         try_rules(asked.fit_noise, taxonomy),
         tuple((try_rules(e, taxonomy), try_rules(o, taxonomy)) for e, o in map(_halves, real)),
     )

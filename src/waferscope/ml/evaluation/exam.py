@@ -28,6 +28,7 @@ from waferscope.ml.truth import (
     hard_wafers,
     labelled,
     noise,
+    plain,
     synthetic,
 )
 from waferscope.synth import SynthConfig
@@ -45,10 +46,12 @@ class Exam:
     """
 
     synthetic: int = 4000
+    plain: int = 1000
     large: int = 40
     composed: int = 800
     noise: int = 2000
     fit_synthetic: int = 600
+    fit_plain: int = 400
     fit_noise: int = 4000
     turned: int = 160
     moved: int = 80
@@ -58,10 +61,12 @@ class Exam:
 FULL: Final = Exam()
 QUICK: Final = Exam(
     synthetic=200,
+    plain=100,
     large=0,
     composed=100,
     noise=400,
     fit_synthetic=200,
+    fit_plain=100,
     fit_noise=400,
     turned=24,
     moved=0,
@@ -93,9 +98,11 @@ class RealSets:
 class Asked:
     """What a model says of every set; the real ones are None where there is no data."""
 
-    fit: Answers
+    fit: tuple[Answers, Answers]
+    """Wafers of both generators that mask rules are fitted on."""
     fit_noise: Answers
     synthetic: Answers
+    plain: Answers
     large: Answers
     noise: Answers
     checked: Answers | None = None
@@ -122,9 +129,13 @@ def ask_all(predictor: Predictor, exam: Exam, real: RealSets | None) -> Asked:
     """Ask a model about every set of an exam, once."""
     large = SynthConfig(side_range=LARGE_SIDES, large_share=0.0)
     drawn = Asked(
-        fit=ask(predictor, synthetic(FIT_SEED, exam.fit_synthetic)),
+        fit=(
+            ask(predictor, synthetic(FIT_SEED, exam.fit_synthetic)),
+            ask(predictor, plain(FIT_SEED, exam.fit_plain)),
+        ),
         fit_noise=ask(predictor, unmarked(noise(FIT_SEED, exam.fit_noise))),
         synthetic=ask(predictor, synthetic(TEST_SEED, exam.synthetic)),
+        plain=ask(predictor, plain(TEST_SEED, exam.plain)),
         large=ask(predictor, synthetic(TEST_SEED + 1, exam.large, large)),
         noise=ask(predictor, unmarked(noise(TEST_SEED, exam.noise))),
     )

@@ -211,6 +211,7 @@ def _leaves(tree: Report, prefix: str) -> list[tuple[str, Report]]:
 
 _SECTIONS: Final = {
     "synthetic": lambda s: _masks("synthetic", s),
+    "plain": lambda s: _masks("plain", s),
     "synthetic_large": lambda s: _masks("synthetic_large", s),
     "composed": lambda s: _masks("composed", s),
     "hand_checked": _checked,

@@ -15,7 +15,7 @@ from waferscope.ml.evaluation.tables import MASK_SETS, present
 
 Report = Mapping[str, Any]
 # Okabe & Ito (2008), as the defect classes.
-COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLORS: Final = ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 STYLE: Final[Any] = {
     "svg.hashsalt": "waferscope",
     "svg.fonttype": "none",
@@ -53,7 +53,7 @@ def draw_masks(report: Report) -> Figure:
         there = [c for c, name in enumerate(names) if present(report[key], name)]
         figures = [report[key]["classes"][names[c]]["die_iou"] for c in there]
         value, low, high = (np.array([f[e] for f in figures]) for e in ("value", "low", "high"))
-        at = np.array(there) + (k - (len(sets) - 1) / 2) * 0.18
+        at = np.array(there) + (k - (len(sets) - 1) / 2) * 0.16
         reach = np.clip([value - low, high - value], 0.0, None)
         axes.errorbar(at, value, reach, fmt="o", ms=4, color=COLORS[k], label=MASK_SETS[key])
     axes.set_xticks(range(len(names)), names)

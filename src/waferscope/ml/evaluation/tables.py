@@ -8,6 +8,7 @@ from typing import Any, Final
 Report = Mapping[str, Any]
 MASK_SETS: Final[Mapping[str, str]] = {
     "synthetic": "synthetic",
+    "plain": "plain shapes, by another generator",
     "synthetic_large": "synthetic, 129 to 300 dies a side",
     "composed": "mixtures of real patterns",
     "hand_checked": "hand-checked real wafers",
