@@ -18,7 +18,7 @@ from waferscope.errors import ModelError
 from waferscope.infer.model_file import OUTPUTS, PROPERTY, SCHEMA
 from waferscope.ml.encoder import BasicBlock, Bottleneck, ResNetEncoder
 from waferscope.ml.model import STRIDE, WaferNet
-from waferscope.ml.presence import AllOver, Presence
+from waferscope.ml.presence import Presence
 
 OPSET: Final = 20
 NOTICES: Final = (
@@ -41,15 +41,13 @@ class Served(nn.Module):
         super().__init__()
         self.net = net
         self.presence = None if net.glance is None else Presence(taxonomy)
-        self.all_over = AllOver(taxonomy)
 
     def forward(self, dies: Tensor, fold: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return mask_probs, pattern_probs, embedding and evidence; 0 off the wafer."""
         out = self.net(dies, fold)
         zones = torch.sigmoid(out.mask_logits)
         if self.presence is not None:
-            zones = zones * self.presence(out.pattern_logits)[:, :, None, None]
-            zones = self.all_over(zones, out.pattern_logits)
+            zones = self.presence(zones, out.pattern_logits)
         return (
             zones * (dies > 0).unsqueeze(1).to(fold.dtype),
             torch.sigmoid(out.pattern_logits),

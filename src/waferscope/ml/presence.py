@@ -23,59 +23,42 @@ _SILENT: Final = -100.0
 
 
 class Presence(nn.Module):
-    """Shares [B, C], 0 to 1, by which zones count, from pattern logits [B, P].
+    """Zones as labels let them count.
 
     The label that is likeliest among those of a class speaks for it; a class without a label
-    counts in full.
+    counts in full. A named class of the whole wafer has, where its label is sure, all dies
+    outside other zones; classes of the whole wafer without a label are easily mistaken for it and
+    give way. A taxonomy need not have either.
     """
 
     silent: Tensor
     unnamed: Tensor
+    all_over: Tensor
+    mistaken: Tensor
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         super().__init__()
         of_label = [taxonomy.pattern_class.get(label) for label in taxonomy.patterns]
         silent = torch.tensor([[one != c for one in of_label] for c in taxonomy.class_names])
+        unnamed = silent.all(dim=1)
+        whole = torch.tensor([c.grouping == "whole" for c in taxonomy.classes])
+        for name, flags in (("unnamed", unnamed), ("all_over", whole & ~unnamed)):
+            self.register_buffer(name, flags.float(), persistent=False)
         self.register_buffer("silent", silent, persistent=False)
-        self.register_buffer("unnamed", silent.all(dim=1).float(), persistent=False)
-
-    def forward(self, pattern_logits: Tensor) -> Tensor:
-        """Return the shares [B, C]."""
-        likeliest = pattern_logits[:, None].masked_fill(self.silent, _SILENT).amax(dim=2)
-        return torch.sigmoid((likeliest - DOUBT) / SOFTNESS).maximum(self.unnamed)
-
-
-class AllOver(nn.Module):
-    """Give a wafer to the class that fails all over where its label is sure of it.
-
-    Such a class, of the whole wafer, has all dies outside other zones; classes of the whole wafer
-    that no label names, easily mistaken for it, give way. A taxonomy need not have either.
-    """
-
-    silent: Tensor
-
-    def __init__(self, taxonomy: Taxonomy) -> None:
-        super().__init__()
-        named = set(taxonomy.pattern_class.values())
-        whole = [c.name for c in taxonomy.classes if c.grouping == "whole"]
-        self.own = [taxonomy.channel(name) for name in whole if name in named]
-        self.mistaken = [taxonomy.channel(name) for name in whole if name not in named]
-        of_label = [taxonomy.pattern_class.get(label) for label in taxonomy.patterns]
-        silent = [[one != taxonomy.class_names[c] for one in of_label] for c in self.own]
-        self.register_buffer("silent", torch.tensor(silent, dtype=torch.bool), persistent=False)
+        self.register_buffer("mistaken", whole & unnamed, persistent=False)
 
     def forward(self, zones: Tensor, pattern_logits: Tensor) -> Tensor:
-        """Return the probabilities of zones [B, C, H, W] with those of such classes."""
-        if not self.own:
-            return zones
+        """Return the probabilities of zones [B, C, H, W], given those of the decoder."""
+        shares, sure = self.weigh(pattern_logits)
+        zones = zones * shares[:, :, None, None]
+        others = zones * (1.0 - self.all_over)[:, None, None]
+        free = 1.0 - others.amax(dim=1, keepdim=True)
+        return zones.maximum(sure[:, :, None, None] * free)
+
+    def weigh(self, pattern_logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return by how much zones count, and how sure it is that a class is all over, [B, C]."""
         likeliest = pattern_logits[:, None].masked_fill(self.silent, _SILENT).amax(dim=2)
-        sure = torch.sigmoid(likeliest)[:, :, None, None]  # [B, own, 1, 1]
-        left = 1.0 - sure.amax(dim=1)
-        planes = [
-            zones[:, c] * left if c in self.mistaken else zones[:, c] for c in range(zones.shape[1])
-        ]
-        others = torch.stack([p for c, p in enumerate(planes) if c not in self.own], dim=1)
-        free = 1.0 - others.amax(dim=1)
-        for n, c in enumerate(self.own):
-            planes[c] = torch.maximum(planes[c], sure[:, n] * free)
-        return torch.stack(planes, dim=1)
+        shares = torch.sigmoid((likeliest - DOUBT) / SOFTNESS).maximum(self.unnamed)
+        sure = torch.sigmoid(likeliest) * self.all_over
+        left = 1.0 - sure.amax(dim=1, keepdim=True)
+        return torch.where(self.mistaken, shares * left, shares), sure
