@@ -13,6 +13,8 @@ MASK_SETS: Final[Mapping[str, str]] = {
     "composed": "mixtures of real patterns",
     "hand_checked": "hand-checked real wafers",
 }
+SHOWN: Final = ("synthetic", "plain", "composed", "hand_checked")
+"""Those that a card and the README show."""
 DASH: Final = "–"
 CLASS_COLUMNS: Final = ("die_iou", "precision", "recall", "wafer_iou")
 COLUMN_NAMES: Final = ("class", "wafers", "die IoU", "precision", "recall", "IoU by wafer")
@@ -53,7 +55,7 @@ def present(section: Report, name: str) -> bool:
 
 def iou_table(report: Report) -> list[str]:
     """Return pooled die IoU by class for every mask set of a report, without intervals."""
-    sets = [(k, report[k]) for k in ("synthetic", "composed", "hand_checked") if k in report]
+    sets = [(k, report[k]) for k in SHOWN if k in report]
     head = ["die IoU (pooled)", *(f"{MASK_SETS[k]} ({s['wafers']:,} wafers)" for k, s in sets)]
     rows = [
         [
