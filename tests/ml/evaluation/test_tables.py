@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from waferscope.ml.evaluation.tables import (
+    MASK_SETS,
+    SHOWN,
     checked_table,
     class_table,
     confusion_table,
@@ -38,13 +40,11 @@ def test_numbers_are_rounded_and_nothing_is_a_dash() -> None:
 def test_the_small_table_has_every_set_side_by_side(small_report: Report) -> None:
     rows = cells(iou_table(small_report))
     assert rows["die IoU (pooled)"] == [
-        f"synthetic ({small_report['synthetic']['wafers']} wafers)",
-        f"mixtures of real patterns ({small_report['composed']['wafers']} wafers)",
-        f"hand-checked real wafers ({small_report['hand_checked']['wafers']} wafers)",
+        f"{MASK_SETS[name]} ({small_report[name]['wafers']} wafers)" for name in SHOWN
     ]
     for name, one in small_report["hand_checked"]["classes"].items():
         expected = plain(one["die_iou"]["value"]) if one["wafers"] else "absent"
-        assert rows[name][2] == expected
+        assert rows[name][SHOWN.index("hand_checked")] == expected
     assert "absent" in rows["lithography"]
     mean = small_report["synthetic"]["mean_die_iou"]
     assert rows["**mean of the classes present**"][0] == f"**{shown(mean)}**"
