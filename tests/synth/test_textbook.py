@@ -11,7 +11,7 @@ from waferscope.domain.grid import rho_theta
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.synth.generate import SynthWafer
 from waferscope.synth.grid import BoolGrid
-from waferscope.synth.textbook import ALONE, EVERY_CLASS, LABELLED, SIDE, SIDES, draw_textbook
+from waferscope.synth.textbook import EVERY_CLASS, LABELLED, SIDE, SIDES, draw_textbook
 
 COUNT = 300
 
@@ -50,7 +50,7 @@ def test_sizes_and_noise_are_as_said(labelled: list[SynthWafer]) -> None:
 
 def test_labels_come_as_often_as_said_and_one_of_a_kind(labelled: list[SynthWafer]) -> None:
     pairs = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"), ("Loc",), ("Scratch",))
-    for (share, _), kinds in zip(LABELLED, pairs, strict=True):
+    for (share, _), kinds in zip(LABELLED.kinds, pairs, strict=True):
         found = [sum(kind in w.patterns for kind in kinds) for w in labelled]
         assert max(found) == 1
         assert np.mean(found) == pytest.approx(share, abs=0.1)
@@ -93,7 +93,7 @@ def test_every_class_is_drawn_and_an_excursion_alone(every: list[SynthWafer]) ->
     random = [w for w in every if "random" in w.classes]
     assert all(w.classes == ("random",) for w in random)
     assert {w.patterns for w in random} <= {("Random",), ("Near-full",)}
-    assert len(random) / COUNT == pytest.approx(ALONE["excursion"], abs=0.05)
+    assert len(random) / COUNT == pytest.approx(EVERY_CLASS.excursions, abs=0.05)
 
 
 def test_clusters_lie_off_the_rim_and_gradients_are_wide(every: list[SynthWafer]) -> None:

@@ -9,8 +9,7 @@ thin scratches. `EVERY_CLASS` has shapes for all eight defect classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,24 +24,42 @@ SIDE: Final = 52
 """Dies across, on half of the wafers where no shape is given; on the others `SIDES`."""
 SIDES: Final = (44, 60)
 
-Kinds = tuple[tuple[float, tuple[str, ...]], ...]
-"""How often a wafer has one of some shapes; each kind is drawn by itself."""
-LABELLED: Final[Kinds] = (
-    (0.55, ("disc", "annulus")),
-    (0.60, ("arc", "closed ring")),
-    (0.42, ("ragged cluster",)),
-    (0.45, ("line",)),
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What is drawn, and how often.
+
+    ``kinds`` are shares of wafers and the shapes of which such a wafer has one; each kind is drawn
+    by itself. A wafer of the share ``excursions`` has an excursion and nothing else. Of the
+    others a share ``noisy`` fails at rates of 0 to 0.26, the rest at up to 0.06.
+    """
+
+    kinds: tuple[tuple[float, tuple[str, ...]], ...]
+    noisy: float
+    excursions: float = 0.0
+
+
+LABELLED: Final = Habits(
+    kinds=(
+        (0.55, ("disc", "annulus")),
+        (0.60, ("arc", "closed ring")),
+        (0.42, ("ragged cluster",)),
+        (0.45, ("line",)),
+    ),
+    noisy=0.8,
 )
-EVERY_CLASS: Final[Kinds] = (
-    (0.24, ("disc", "annulus")),
-    (0.24, ("arc", "closed ring", "chunk")),
-    (0.20, ("clusters",)),
-    (0.22, ("line",)),
-    (0.16, ("repeater", "repeater", "fields")),
-    (0.13, ("gradient",)),
+EVERY_CLASS: Final = Habits(
+    kinds=(
+        (0.24, ("disc", "annulus")),
+        (0.24, ("arc", "closed ring", "chunk")),
+        (0.20, ("clusters",)),
+        (0.22, ("line",)),
+        (0.16, ("repeater", "repeater", "fields")),
+        (0.13, ("gradient",)),
+    ),
+    noisy=0.4,
+    excursions=0.07,
 )
-ALONE: Final[Mapping[str, float]] = MappingProxyType({"excursion": 0.07})
-"""What hides all else, and how often `EVERY_CLASS` has it."""
 _NOISE: Final = 0.26
 _CALM: Final = 0.06
 _TRIES: Final = 8
@@ -51,18 +68,18 @@ _NEAR_FULL: Final = 0.8
 
 
 def draw_textbook(
-    rng: np.random.Generator, shape: tuple[int, int] | None = None, kinds: Kinds = LABELLED
+    rng: np.random.Generator, shape: tuple[int, int] | None = None, habits: Habits = LABELLED
 ) -> SynthWafer:
     """Return a wafer with at most one shape of each kind, and its exact zones.
 
     Without a ``shape`` it has 44 to 60 dies a side.
     """
     grid = build_grid(shape or _draw_shape(rng), int(rng.integers(OUTLINES)))
-    busy = rng.random() < (0.8 if kinds is LABELLED else 0.4)
-    fails: BoolGrid = rng.random(grid.shape) < rng.uniform(0.0, _NOISE if busy else _CALM)
+    highest = _NOISE if rng.random() < habits.noisy else _CALM
+    fails: BoolGrid = rng.random(grid.shape) < rng.uniform(0.0, highest)
     zones = np.zeros((len(DEFAULT_TAXONOMY.classes), *grid.shape), dtype=bool)
     labels: set[str | None] = set()
-    for drawn in _draw_shapes(rng, kinds):
+    for drawn in _draw_shapes(rng, habits):
         layer = _lay(rng, grid, drawn)
         if layer is None:
             continue
@@ -82,14 +99,12 @@ def draw_textbook(
     )
 
 
-def _draw_shapes(rng: np.random.Generator, kinds: Kinds) -> list[Shape]:
-    if kinds is not LABELLED:
-        for name, share in ALONE.items():
-            if rng.random() < share:
-                return [SHAPES[name]]
+def _draw_shapes(rng: np.random.Generator, habits: Habits) -> list[Shape]:
+    if habits.excursions and rng.random() < habits.excursions:
+        return [SHAPES["excursion"]]
     return [
         SHAPES[names[int(rng.integers(len(names)))]]
-        for share, names in kinds
+        for share, names in habits.kinds
         if rng.random() < share
     ]
 
