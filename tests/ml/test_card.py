@@ -141,7 +141,7 @@ def test_a_model_of_real_wafers_says_so(tmp_path: Path) -> None:
         ("wm811k", "WM-811K val"),
         ("mixedwm38", "MixedWM38 val"),
         ("peer", "plain classifier"),
-        ("transfer", "without a label of MixedWM38"),
+        ("transfer", "with the habits of MixedWM38"),
         ("export_agreement", "those of the torch one: 0.9996"),
         ("quantisation_loss", "lost to int8"),
     ],

@@ -82,7 +82,7 @@ def test_the_model_without_labels_has_its_place(small_report: Report) -> None:
         "f1": {"Loc": score},
     }
     page = build_page({**small_report, "transfer": section}, "x")
-    assert "## MixedWM38 without its labels" in page
+    assert "## MixedWM38 without its wafers" in page
     assert "transfer-100" in page
     assert "| 2 | 7 | 0.810 (0.800 to 0.820) |" in page
 

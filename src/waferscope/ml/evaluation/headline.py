@@ -49,7 +49,7 @@ ROWS: Final = (
     Row("dies that differ under symmetry", ("symmetry", "dies_differing"), 0.01, less=True),
 )
 TRANSFER: Final = Row(
-    "MixedWM38 exact match, trained without its labels (recipe `transfer`)",
+    "MixedWM38 exact match, trained on shapes drawn with its habits alone (recipe `transfer`)",
     ("transfer", "exact_match"),
     0.80,
 )

@@ -176,7 +176,7 @@ def _peer(section: Report) -> list[str]:
 
 def _transfer(section: Report) -> list[str]:
     return [
-        "## MixedWM38 without its labels\n",
+        "## MixedWM38 without its wafers\n",
         f"Another model ({section['model']['version']}: recipe `transfer`), trained and fitted on "
         "textbook wafers alone: drawn shapes with the habits of MixedWM38's, as its training maps "
         f"show them, and none of its wafers. Exact match {shown(section['exact_match'])}, "
