@@ -2,8 +2,8 @@
 
 The model is measured as `waferscope evaluate --all` does. Beside it a peer is trained on the same
 split, the usual published recipe (`waferscope.ml.peer`), and both are compared on WM-811K val,
-paired by bootstrap over lots. With `--transfer` a model that was trained without MixedWM38's
-labels is measured on them too. See benchmarks/README.md.
+paired by bootstrap over lots. With `--transfer` a model that was trained without wafers of
+MixedWM38 is measured on it too. See benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from tests.ml.conftest import ORIGIN
-from tests.ml.small import CLASSES, PATTERNS, draw_dies, pooled_iou
+from tests.ml.small import CLASSES, PATTERNS, build_net, draw_dies, pooled_iou
 from waferscope.domain.masks import build_masks
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import WaferMap
@@ -24,6 +24,7 @@ from waferscope.infer.fold import fold_rates
 from waferscope.infer.model_file import OUTPUTS
 from waferscope.ml.export import (
     Served,
+    export_onnx,
     fold_batch_norms,
     neutral_metadata,
     read_metadata,
@@ -51,6 +52,25 @@ def test_the_file_answers_as_the_network(
         assert one.shape == tuple(other.shape), name
         assert float(np.abs(one - other.numpy()).max()) < 1e-4, name
     assert not found[0][np.broadcast_to((dies == 0)[:, None], found[0].shape)].any()
+
+
+def test_a_wafer_that_fails_all_over_does_so_in_the_file(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    net = build_net()
+    with torch.no_grad():
+        net.pattern_head.bias[PATTERNS.index("Random")] = 9.0
+    path = export_onnx(net, tmp_path / "random.onnx", ORIGIN)
+    dies = np.stack([draw_dies(rng, ["Random"], (32, 64)) for _ in range(2)])
+    fold = np.zeros(dies.shape, np.float32)
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["mask_probs"], {"dies": dies, "fold": fold})
+    with torch.no_grad():
+        expected = Served(net)(torch.from_numpy(dies), torch.from_numpy(fold))[0].numpy()
+    assert float(np.abs(found - expected).max()) < 1e-4
+    on = dies > 0
+    others = np.delete(found, CLASSES.index("random"), axis=1).max(axis=1)
+    assert (found[:, CLASSES.index("random")][on] > 0.99 * (1.0 - others[on])).all()
 
 
 def test_masks_served_are_the_networks_masks(

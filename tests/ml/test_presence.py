@@ -119,6 +119,40 @@ def test_a_decoder_that_is_surer_than_the_label_is_kept() -> None:
     assert all_over({"random": 0.1}, Random=0.0)["random"] == pytest.approx(0.5)
 
 
+def test_another_class_of_the_whole_wafer_that_a_label_names_gets_no_more_than_its_zone() -> None:
+    swapped = replace(DEFAULT_TAXONOMY, pattern_class={"Loc": "etching"})
+    found = Presence(swapped)(torch.zeros(1, len(CLASSES), 2, 3), logits_of({"Loc": 9.0}))
+    assert not found.any()
+
+
+def by_hand(zones: dict[str, float], said: dict[str, float]) -> dict[str, float]:
+    """Return the zones of one die as served, for logits of all labels."""
+    own = {
+        c: [said[p] for p in PATTERNS if DEFAULT_TAXONOMY.pattern_class[p] == c] for c in CLASSES
+    }
+    sure = 1 / (1 + math.exp(-max(own["random"])))
+    die = {}
+    for name, logits in own.items():
+        share = 1 / (1 + math.exp((DOUBT - max(logits)) / SOFTNESS)) if logits else 1.0 - sure
+        die[name] = zones[name] * share
+    free = 1.0 - max(value for name, value in die.items() if name != "random")
+    return {**die, "random": max(die["random"], sure * free)}
+
+
+def test_a_batch_by_a_loop_over_dies() -> None:
+    torch.manual_seed(3)
+    zones = torch.rand(2, len(CLASSES), 2, 3)
+    logits = torch.randn(2, len(PATTERNS)) * 4.0
+    logits[0, PATTERNS.index("Random")] = 2.0
+    found = Presence(DEFAULT_TAXONOMY)(zones, logits)
+    for b, row, col in np.ndindex(2, 2, 3):
+        given = dict(zip(CLASSES, zones[b, :, row, col].tolist(), strict=True))
+        said = dict(zip(PATTERNS, logits[b].tolist(), strict=True))
+        expected = by_hand(given, said)
+        die = dict(zip(CLASSES, found[b, :, row, col].tolist(), strict=True))
+        assert die == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_taxonomy_without_such_a_class_has_no_wafer_that_fails_all_over() -> None:
     mapped = replace(DEFAULT_TAXONOMY, pattern_class={"Loc": "particle"})
     zones = torch.rand(2, len(CLASSES), 4, 4)

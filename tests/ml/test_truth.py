@@ -49,6 +49,8 @@ def test_textbook_wafers_of_a_seed_are_the_same() -> None:
     one, same = (next(textbook(7, 1)) for _ in range(2))
     assert np.array_equal(one.masks, same.masks)
     assert one.wafer.patterns == same.wafer.patterns
+    two, other = list(textbook(7, 2))[1], next(textbook(8, 1))
+    assert len({w.wafer.fingerprint for w in (one, two, other)}) == 3
 
 
 def test_labelled_wafers_keep_labels_lot_and_name(tmp_path: Path, rng: np.random.Generator) -> None:

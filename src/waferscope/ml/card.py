@@ -84,7 +84,7 @@ def _held_out(report: Report) -> str:
         return "Mask thresholds were fitted on synthetic wafers of other seeds."
     return (
         "No validation wafer was trained on; thresholds, size limits and temperatures were fitted "
-        "on them and on synthetic wafers of other seeds."
+        "on them and on synthetic wafers of other seeds, mask thresholds on plain shapes too."
     )
 
 

@@ -68,7 +68,7 @@ class Corpus:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the files read and the generator's settings."""
+        """SHA-256 over the files read and the settings of `build_wafer`."""
         files = (self.real, self.mixed, self.unlabelled)
         parts = [repr(self.synth), *(s.fingerprint for s in files if s)]
         parts += [

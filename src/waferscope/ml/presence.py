@@ -18,6 +18,8 @@ DOUBT: Final = -3.0
 """Logit of a label, 0.05, at which its class counts for a half: far below what labels need."""
 SOFTNESS: Final = 2.0
 """By how much a label's logit moves the odds of presence; see docs/decisions/0007."""
+REST: Final = "random"
+"""The class whose zone is all that other zones leave."""
 _SILENT: Final = -100.0
 """Logit of a label that says nothing of a class."""
 
@@ -26,9 +28,9 @@ class Presence(nn.Module):
     """Zones as labels let them count.
 
     The label that is likeliest among those of a class speaks for it; a class without a label
-    counts in full. A named class of the whole wafer has, where its label is sure, all dies
-    outside other zones; classes of the whole wafer without a label are easily mistaken for it and
-    give way. A taxonomy need not have either.
+    counts in full. `random`, where its label is sure, has all dies outside other zones; classes
+    of the whole wafer without a label are easily mistaken for it and give way. A taxonomy need not
+    have such a class, or may leave it without a label: then nothing of this happens.
     """
 
     silent: Tensor
@@ -42,7 +44,8 @@ class Presence(nn.Module):
         silent = torch.tensor([[one != c for one in of_label] for c in taxonomy.class_names])
         unnamed = silent.all(dim=1)
         whole = torch.tensor([c.grouping == "whole" for c in taxonomy.classes])
-        for name, flags in (("unnamed", unnamed), ("all_over", whole & ~unnamed)):
+        rest = torch.tensor([name == REST for name in taxonomy.class_names])
+        for name, flags in (("unnamed", unnamed), ("all_over", rest & ~unnamed)):
             self.register_buffer(name, flags.float(), persistent=False)
         self.register_buffer("silent", silent, persistent=False)
         self.register_buffer("mistaken", whole & unnamed, persistent=False)

@@ -13,6 +13,7 @@ from waferscope.infer.batching import canvas_shape
 from waferscope.infer.model_file import find_model
 from waferscope.ml.annotated import read_annotated
 from waferscope.ml.config import AdaptConfig, Bucket, Mix, SemiConfig, TrainConfig
+from waferscope.ml.corpus import TEXTBOOK_SIDE
 from waferscope.ml.model import ModelConfig
 from waferscope.ml.released_runs import (
     blended,
@@ -139,7 +140,7 @@ def transfer(data: Path | None) -> TrainConfig:
     return replace(
         glance(None),
         name="transfer",
-        buckets=(Bucket(64, 128, 1.0, 1.0, Mix(synth=0.0, textbook=1.0)),),
+        buckets=(Bucket(TEXTBOOK_SIDE, 128, 1.0, 1.0, Mix(synth=0.0, textbook=1.0)),),
         strong=None,
         start_from=None,
         minutes=25.0,

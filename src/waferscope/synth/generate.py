@@ -21,7 +21,8 @@ MIN_SIDE: Final = 8
 """Smallest side of a synthetic wafer, in dies; below it no pattern has room."""
 _HIGHEST_DENSITY: Final = {"etching": 0.12, "random": 0.12, "lithography": 0.2}
 """Background under which a class can still be told; lower ones are drawn up to it."""
-_NEAR_FULL: Final = 0.8
+NEAR_FULL: Final = 0.8
+"""Fail rate from which a wafer that fails all over is Near-full."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ def _labels(
         closed = angular_cover(grid, edge) >= 270
         labels.discard("Edge-Loc" if closed else "Edge-Ring")
     if "random" in classes:
-        labels.discard("Random" if rate >= _NEAR_FULL else "Near-full")
+        labels.discard("Random" if rate >= NEAR_FULL else "Near-full")
     return tuple(p for p in taxonomy.patterns if p in labels)
 
 

@@ -4,7 +4,7 @@
 other; other people's wafers are plainer. `LABELLED` keeps to the habits of MixedWM38, as its
 training maps show them, though none of its wafers is used: dies that fail all over, thin rings
 along the rim, closed (Edge-Ring) or up to 300 degrees (Edge-Loc), ragged clusters near it, long
-thin scratches. `EVERY_CLASS` has shapes for all eight defect classes.
+thin scratches. `EVERY_CLASS` has shapes for all eight defect classes: the plain wafers of reports.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.domain.wafermap import FAIL, PASS
-from waferscope.synth.generate import SynthWafer
+from waferscope.synth.generate import NEAR_FULL, SynthWafer
 from waferscope.synth.grid import OUTLINES, BoolGrid, Grid, build_grid
 from waferscope.synth.patterns.plain import SHAPES, Shape
 
 SIDE: Final = 52
-"""Dies across, on half of the wafers where no shape is given; on the others `SIDES`."""
+"""Rows of half of the wafers where no shape is given; those of the others lie within `SIDES`."""
 SIDES: Final = (44, 60)
 
 
@@ -30,8 +30,8 @@ class Habits:
     """What is drawn, and how often.
 
     ``kinds`` are shares of wafers and the shapes of which such a wafer has one; each kind is drawn
-    by itself. A wafer of the share ``excursions`` has an excursion and nothing else. Of the
-    others a share ``noisy`` fails at rates of 0 to 0.26, the rest at up to 0.06.
+    by itself. A wafer of the share ``excursions`` has an excursion and no other shape. A share
+    ``noisy`` of all wafers fails at rates of 0 to 0.26, the rest at up to 0.06.
     """
 
     kinds: tuple[tuple[float, tuple[str, ...]], ...]
@@ -64,7 +64,6 @@ _NOISE: Final = 0.26
 _CALM: Final = 0.06
 _TRIES: Final = 8
 _FEWEST: Final = 8
-_NEAR_FULL: Final = 0.8
 
 
 def draw_textbook(
@@ -88,7 +87,7 @@ def draw_textbook(
         zones[DEFAULT_TAXONOMY.channel(drawn.class_name)] |= zone
         labels.add(drawn.label)
     dies = np.where(grid.on, np.where(fails, FAIL, PASS), 0).astype(np.uint8)
-    if "Random" in labels and np.mean(dies[grid.on] == FAIL) >= _NEAR_FULL:
+    if "Random" in labels and np.mean(dies[grid.on] == FAIL) >= NEAR_FULL:
         labels = {"Near-full"}
     names = DEFAULT_TAXONOMY.class_names
     return SynthWafer(

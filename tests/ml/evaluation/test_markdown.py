@@ -72,7 +72,7 @@ def test_pictures_lie_where_they_are_said_to(small_report: Report) -> None:
     assert links == [f"images/results/{n}.svg" for n in ("masks", "confusion", "reliability")]
 
 
-def test_the_model_without_labels_has_its_place(small_report: Report) -> None:
+def test_the_model_without_such_wafers_has_its_place(small_report: Report) -> None:
     score = {"value": 0.81, "low": 0.8, "high": 0.82}
     section = {
         "model": {"version": "transfer-100"},

@@ -1,4 +1,4 @@
-"""Labels of MixedWM38 without its labels: nothing of it is fitted on."""
+"""Labels of MixedWM38 without its wafers: nothing of it is fitted on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain shapes: each has a zone within the figures of its class, or none at all."""
+"""Plain shapes: each has a zone in which dies fail, or none at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.synth.grid import build_grid
 from waferscope.synth.patterns.plain import SHAPES
 
+LEAST = {"chunk": 10, "gradient": 15, "fields": 25, "line": 35}
+"""Draws of 60 that find room, where many do not."""
 GRIDS = [build_grid((27, 25), 1), build_grid((52, 52), 0), build_grid((90, 70), 2)]
 
 
@@ -31,7 +33,7 @@ def test_a_shape_fails_in_its_zone_and_finds_room_mostly(name: str) -> None:
         if name != "gradient":
             assert not chance[grid.on & ~zone].any()
         assert float(chance[zone].max()) > 0.35
-    assert found > 15
+    assert found > LEAST.get(name, 45)
 
 
 def test_repeaters_repeat() -> None:

@@ -179,7 +179,8 @@ def _transfer(section: Report) -> list[str]:
         "## MixedWM38 without its wafers\n",
         f"Another model ({section['model']['version']}: recipe `transfer`), trained and fitted on "
         "textbook wafers alone: drawn shapes with the habits of MixedWM38's, as its training maps "
-        f"show them, and none of its wafers. Exact match {shown(section['exact_match'])}, "
+        "show them, adjusted once after a score on val, and none of its wafers. "
+        f"Exact match {shown(section['exact_match'])}, "
         f"macro-F1 {shown(section['macro_f1'])}.\n",
         *exact_table(section["by_patterns"], "patterns"),
         *share_table(section["f1"], "pattern", "F1"),

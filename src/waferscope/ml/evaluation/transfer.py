@@ -1,8 +1,8 @@
 """Across data sets: labels of MixedWM38 by a model that never saw one of its wafers.
 
 Nothing of MixedWM38 is fitted on: probabilities and thresholds come from textbook wafers of
-another seed. Beside it stands Li et al., 2025: single patterns of WM-811K to mixtures of
-MixedWM38, 85.38 %.
+another seed, whose shapes were written down after looking at MixedWM38. Beside it stands Li et
+al., 2025: single real patterns of WM-811K to mixtures of MixedWM38, 85.38 %; that is another task.
 """
 
 from __future__ import annotations
