@@ -118,7 +118,8 @@ def _lines(report: Report) -> list[str]:
     if "transfer" in report:
         m = report["transfer"]
         lines.append(
-            f"- another model, trained on shapes drawn with the habits of {MIXEDWM38} and on none "
+            f"- another model, trained on shapes drawn with the habits of {MIXEDWM38}, as its "
+            "labelled training maps show them and adjusted once after a score on val, and on none "
             f"of its wafers: exact match {shown(m['exact_match'])} there"
         )
     m = report["noise"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from waferscope.synth.grid import BoolGrid, FloatGrid, Grid, smooth_noise
 from waferscope.synth.patterns.layer import blob_level, ellipse_level, in_arc
+from waferscope.synth.patterns.lithography import FIELD_SIDES
 from waferscope.synth.patterns.rounds import hugs_rim
 from waferscope.synth.patterns.wide import ETCHING_PROBABILITY, ETCHING_SHARE
 
@@ -153,7 +154,8 @@ def _field(
     rng: np.random.Generator, grid: Grid
 ) -> tuple[tuple[int, int], list[np.ndarray[tuple[int], np.dtype[np.intp]]]]:
     """Return the sides of a field, and each row's and column's number from the first field on."""
-    sides = [int(rng.integers(2, max(3, min(16, side // 3)) + 1)) for side in grid.shape]
+    low, high = FIELD_SIDES
+    sides = [int(rng.integers(low, max(low + 1, min(high, side // 3)) + 1)) for side in grid.shape]
     at = [
         np.arange(side) + int(rng.integers(field))
         for side, field in zip(grid.shape, sides, strict=True)
