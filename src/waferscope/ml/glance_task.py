@@ -67,10 +67,3 @@ class GlanceTask(SegmentationTask):
         pairs = [(list(g.parameters()) + list(g.buffers())) for g in (mean, mine)]
         self.move(*pairs, self.ema.n_averaged)
         self.ema.n_averaged += 1
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return what learns, biases and norms without decay."""
-        return [
-            {**group, "params": [p for p in group["params"] if p.requires_grad]}
-            for group in super().parameter_groups()
-        ]

@@ -28,6 +28,7 @@ from waferscope.ml.released_runs import (
     refined,
     released,
     released_gpu,
+    steady,
     usable,
     widened,
 )
@@ -187,6 +188,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "branch": branch,
     "branch_wide": branch_wide,
     "branch_real": branch_real,
+    "steady": steady,
     "glance": glance,
     "glance_more": glance_more,
     "glance_masks": glance_masks,

@@ -23,6 +23,7 @@ from waferscope.ml.evaluation.headline import headline
 from waferscope.ml.evaluation.masks import count_dies, mark, mean_die_iou
 from waferscope.ml.export import Origin, export_onnx, update_metadata
 from waferscope.ml.model import WaferNet
+from waferscope.ml.placing import place_file
 from waferscope.ml.quantise import QuantConfig, quantise
 from waferscope.ml.sources import lineage_of, notices_of, sources_of
 from waferscope.ml.torch_session import torch_predictor
@@ -90,6 +91,8 @@ def release(
     agreement = compare_export(net, fp32, wafers[:: max(1, len(wafers) // COMPARED_WAFERS)])
     say("quantising")
     int8, lost = quantise_gently(fp32, folder / "waferscope.onnx", wafers)
+    for path in (fp32, int8):
+        place_file(path)
     real = None if data is None else open_real(data)
     examined = examine(load_predictor(int8), exam, real, say)
     changes = {**examined.calibration().to_metadata(), "notices": list(notices_of(sources))}

@@ -281,6 +281,31 @@ def glance_masks(data: Path | None) -> TrainConfig:
     )
 
 
+def steady(data: Path | None) -> TrainConfig:
+    """Go on with the masks that ship at a low rate, the label branch at rest: a part of an average.
+
+    In single precision on one core: for processors without bf16.
+    """
+    buckets = (
+        Bucket(32, 64, 0.22, 0.22, Mix(synth=0.5, real=0.26, composed=0.18, noise=0.06)),
+        Bucket(64, 32, 0.46, 0.46, Mix(synth=0.5, real=0.1, mixed=0.2, composed=0.14, noise=0.06)),
+        Bucket(96, 14, 0.14, 0.14, Mix(synth=0.64, real=0.1, composed=0.2, noise=0.06)),
+        Bucket(128, 10, 0.15, 0.15, Mix(synth=0.68, real=0.1, composed=0.18, noise=0.04)),
+        Bucket(160, 6, 0.03, 0.03, Mix(synth=0.6, real=0.2, composed=0.2)),
+    )
+    return replace(
+        mingled(data),
+        name="steady",
+        buckets=usable(buckets, data),
+        learning_rate=3.0e-4,
+        ema_decay=0.997,
+        seed=21,
+        start_from=find_model(),
+        keep_glance=True,
+        minutes=92.0,
+    )
+
+
 def released_gpu(data: Path | None) -> TrainConfig:
     """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
     buckets = (

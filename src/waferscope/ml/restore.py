@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from waferscope.errors import ModelError
 from waferscope.ml.export import read_metadata
 from waferscope.ml.model import ModelConfig, WaferNet
+from waferscope.ml.placing import network_graph
 from waferscope.ml.stem import unstretched
 
 PREFIX: Final = "net."
@@ -44,7 +45,7 @@ def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
     facts = read_metadata(path)
     try:
         net = WaferNet(_config(facts["network"]))
-        weights = dict(_weights(onnx.load(str(path)).graph))
+        weights = dict(_weights(network_graph(onnx.load(str(path)))))
         biases = _load(net, weights)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ModelError(

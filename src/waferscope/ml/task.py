@@ -41,6 +41,9 @@ class SegmentationTask(lightning.LightningModule):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.encoder_weights is not None:
             load_encoder_weights(self.net.encoder, config.encoder_weights)
+        self.resting = self.net.glance if config.keep_glance else None
+        if self.resting is not None:
+            self.resting.requires_grad_(False)
         self.ema = AveragedModel(
             self.net, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True
         ).requires_grad_(False)
@@ -84,6 +87,8 @@ class SegmentationTask(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch and log its terms."""
         self.seed_step()
+        if self.resting is not None:
+            self.resting.eval()
         net = self.network(batch.dies.shape[1])
         terms = loss_terms(net(batch.dies, batch.fold), batch, self.config.loss)
         total = torch.stack(list(terms.values())).sum()
@@ -118,8 +123,9 @@ class SegmentationTask(lightning.LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return what learns, biases and norms without decay."""
-        decayed = [p for p in self.net.parameters() if p.ndim > 1]
-        plain = [p for p in self.net.parameters() if p.ndim <= 1]
+        learning = [p for p in self.net.parameters() if p.requires_grad]
+        decayed = [p for p in learning if p.ndim > 1]
+        plain = [p for p in learning if p.ndim <= 1]
         return [
             {"params": decayed, "weight_decay": self.config.weight_decay},
             {"params": plain, "weight_decay": 0.0},

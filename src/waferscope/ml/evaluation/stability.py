@@ -22,6 +22,8 @@ Tree = dict[str, Any]
 Mask = npt.NDArray[np.bool_]
 WIDER: Final = (1, 3)
 """Blocks of 32 dies by which canvases are widened."""
+COMPANY: Final = 9
+"""Wafers of a batch, neighbours by size: some need a larger canvas than others."""
 
 
 def symmetry_figures(predictor: Predictor, wafers: Sequence[WaferMap]) -> Tree:
@@ -60,17 +62,17 @@ def _turned(predictor: Predictor, wafers: Iterable[WaferMap]) -> Iterator[list[P
 def invariance_figures(path: Path, wafers: Sequence[WaferMap]) -> Tree:
     """Return how masks and labels of a wafer alone differ elsewhere.
 
-    That is: in a batch with others, on wider canvases, and with another number of threads.
+    That is: in a batch with others, of other sizes too, on wider canvases, and with another
+    number of threads.
     """
     one, two = (open_model(path, threads=n) for n in (1, 2))
     alone = [_answer(one, [w], 0) for w in wafers]
     company: dict[int, tuple[Mask, Mask]] = {}
-    for canvas in {canvas_shape(w.shape) for w in wafers}:
-        members = [i for i, w in enumerate(wafers) if canvas_shape(w.shape) == canvas]
-        for start in range(0, len(members), 16):
-            part = members[start : start + 16]
-            masks, labels = _run(one, [wafers[i] for i in part], 0)
-            company.update({i: (m, row) for i, m, row in zip(part, masks, labels, strict=True)})
+    by_size = sorted(range(len(wafers)), key=lambda i: wafers[i].dies.size)
+    for start in range(0, len(wafers), COMPANY):
+        part = by_size[start : start + COMPANY]
+        masks, labels = _run(one, [wafers[i] for i in part], 0)
+        company.update({i: (m, row) for i, m, row in zip(part, masks, labels, strict=True)})
     trials = {
         "in_company": [company[i] for i in range(len(wafers))],
         "two_threads": [_answer(two, [w], 0) for w in wafers],
@@ -87,9 +89,14 @@ def _answer(opened: OpenModel, wafers: Sequence[WaferMap], wider: int) -> tuple[
 
 
 def _run(opened: OpenModel, wafers: Sequence[WaferMap], wider: int) -> tuple[list[Mask], Mask]:
-    """Return masks before specks are removed, [C, rows, cols] each, and labels [N, P]."""
+    """Return masks before specks are removed, [C, rows, cols] each, and labels [N, P].
+
+    All lie on the smallest canvas that holds the largest, made ``wider`` blocks wider.
+    """
     info = opened.info
-    rows, cols = canvas_shape(wafers[0].shape)
+    rows, cols = (
+        max(sides) for sides in zip(*(canvas_shape(w.shape) for w in wafers), strict=True)
+    )
     canvas = (rows + wider * SIDE_STEP, cols + wider * SIDE_STEP)
     feed: dict[str, Any] = {"dies": stack([w.dies for w in wafers], canvas)}
     if "fold" in info.inputs:
