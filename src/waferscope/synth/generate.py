@@ -11,7 +11,7 @@ import numpy as np
 from waferscope.domain.taxonomy import Taxonomy
 from waferscope.domain.wafermap import FAIL, MAX_SIDE, PASS, DieGrid, Reticle, Source, WaferMap
 from waferscope.errors import InputError
-from waferscope.synth.background import draw_background, draw_density
+from waferscope.synth.background import Background, draw_background, draw_density
 from waferscope.synth.config import SynthConfig
 from waferscope.synth.grid import OUTLINES, BoolGrid, Grid, build_grid, draw_present
 from waferscope.synth.patterns import Scene, angular_cover, draw_reticle
@@ -56,6 +56,15 @@ class SynthWafer:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A synthetic wafer with what it was drawn from: its background and the layers over it."""
+
+    wafer: SynthWafer
+    background: Background
+    placed: tuple[Placed, ...]
+
+
 def generate(seed: int, count: int, config: SynthConfig | None = None) -> Iterator[SynthWafer]:
     """Yield ``count`` wafers; the n-th depends on ``seed`` and n alone.
 
@@ -79,6 +88,17 @@ def build_wafer(
     ``SynthWafer.classes`` with what was asked. Raises InputError for a shape outside 8 to 4,096
     dies a side and ConfigError for an unknown class.
     """
+    return draw_wafer(rng, config, shape=shape, classes=classes).wafer
+
+
+def draw_wafer(
+    rng: np.random.Generator,
+    config: SynthConfig | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    classes: Sequence[str] | None = None,
+) -> Drawn:
+    """Return the wafer that `build_wafer` returns, and what it was drawn from."""
     config = config or SynthConfig()
     grid = build_grid(_checked(shape) if shape else _draw_shape(rng, config), _outline(rng))
     wanted = _draw_classes(rng, config) if classes is None else tuple(dict.fromkeys(classes))
@@ -101,7 +121,8 @@ def build_wafer(
     for layer in placed:
         fails |= layer.fails
     known = rng.random() < config.reticle_share
-    return _finish(scene, placed, fails, scene.reticle if known else None)
+    wafer = _finish(scene, placed, fails, scene.reticle if known else None)
+    return Drawn(wafer, background, tuple(placed))
 
 
 def _finish(
