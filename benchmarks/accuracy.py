@@ -1,9 +1,7 @@
 """How accurate the released model is, and by how much it is ahead of a plain classifier.
 
-The model is measured as `waferscope evaluate --all` does. Beside it a peer is trained on the same
-split, the usual published recipe (`waferscope.ml.peer`), and both are compared on WM-811K val,
-paired by bootstrap over lots. With `--transfer` a model that was trained without wafers of
-MixedWM38 is measured on it too. See benchmarks/README.md.
+What `waferscope evaluate --all --peer` does, with a say in how the peer is trained. See
+benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -12,30 +10,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import torch
 
-from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
 from waferscope.errors import WaferScopeError
-from waferscope.ml.corpus import REAL_FILE
-from waferscope.ml.evaluate import measure
-from waferscope.ml.evaluation.answers import labels_only, lot_of, number_groups
-from waferscope.ml.evaluation.exam import FULL, QUICK, RealSets, open_real
-from waferscope.ml.evaluation.figure import Tally, figures_of, tally
-from waferscope.ml.evaluation.labels import cross_fit, single_figures
+from waferscope.ml.evaluate import Beside, evaluate
+from waferscope.ml.evaluation.exam import FULL, QUICK
+from waferscope.ml.evaluation.peer import build_peer
 from waferscope.ml.evaluation.report_files import write_report
-from waferscope.ml.evaluation.transfer import measure_transfer
-from waferscope.ml.metrics import count_single, macro_f1
-from waferscope.ml.peer import PeerConfig, peer_probs, single_labels, train_peer
+from waferscope.ml.peer import PeerConfig
 from waferscope.ml.train import keep_memory
-from waferscope.ml.truth import labelled
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DATA: Final = ROOT.parent / "shared" / "data"
 RUNS: Final = ROOT / "runs" / "peer"
-NAME: Final = "A plain ResNet-18 on maps resized to 64x64 (10 epochs, 8 symmetries)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,57 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     keep_memory()
     torch.set_num_threads(options.threads)
-    exam = QUICK if options.quick else FULL
+    config = PeerConfig(epochs=options.epochs, mixed_precision=options.bf16)
     try:
-        print("training the peer, or going on with it")
-        wafers = labelled(options.data / REAL_FILE.format(split="train"))
-        config = PeerConfig(epochs=options.epochs, mixed_precision=options.bf16)
-        checkpoint = train_peer(wafers, options.peer, config)
         if options.peer_only:
-            print(checkpoint)
+            print(build_peer(options.data, options.peer, config))
             return 0
-        real = open_real(options.data, exam.lots)
-        report, tree = measure(options.model, real, exam, print)
-        report["peer"] = compare(checkpoint, real, tree["wm811k"]["macro_f1"])
-        if options.transfer is not None:
-            report["transfer"] = measure_transfer(options.transfer, real)
+        beside = Beside(peer=options.peer, peer_config=config, transfer=options.transfer)
+        exam = QUICK if options.quick else FULL
+        report = evaluate(options.model, options.data, exam=exam, beside=beside, say=print)
     except WaferScopeError as error:
         print(f"benchmark stopped: {error}", file=sys.stderr)
         return 2
     print(write_report(report, options.output))
     return 0
-
-
-def compare(checkpoint: Path, real: RealSets, ours: Tally) -> dict[str, Any]:
-    """Return the peer's macro-F1 and recall on WM-811K val, and how much more ours has.
-
-    Its thresholds are fitted as ours are, on one half of the lots for the other; beside that
-    stands the label it finds most likely, as such classifiers are usually scored.
-    """
-    wafers, names = real.wm811k, DEFAULT_TAXONOMY.patterns
-    probs, truth = peer_probs(checkpoint, wafers), single_labels(wafers)
-    groups = number_groups([lot_of(w) for w in wafers])
-    likeliest, named = (
-        np.where(side == len(names), -1, side) for side in (probs.argmax(axis=1), truth)
-    )
-    most_likely = tally(count_single(likeliest, named, len(names)), groups, macro_f1)
-    even = np.array([lot_of(w) in real.even for w in wafers], bool)
-    labels = truth[:, None] == np.arange(len(names))
-    answers = labels_only(probs[:, : len(names)].astype(np.float64), labels, groups, even)
-    fitted = single_figures(cross_fit([(answers, True)])[0], names)
-    theirs: Tally = fitted["macro_f1"]
-    return {
-        "name": NAME,
-        "gain": ours.against(theirs),
-        "gain_on_most_likely": ours.against(most_likely),
-        **figures_of(
-            {
-                "macro_f1": theirs,
-                "most_likely": most_likely,
-                "recall": fitted["recall"],
-            }
-        ),
-    }
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,6 +17,7 @@ from tests.cli.conftest import Run
 from tests.ml.small import write_data
 from waferscope.cli.learn import require_training
 from waferscope.errors import ConfigError, MissingExtraError
+from waferscope.ml.evaluate import Beside
 from waferscope.ml.evaluation.exam import FULL, QUICK
 
 
@@ -61,10 +62,11 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path | None, Path | 
 
     def fake(model: Path | None, data: Path | None, *, exam: object, **more: object) -> object:
         calls.append((model, data, exam))
-        assert set(more) == {"against", "say"}
+        assert set(more) == {"beside", "say"}
+        assert more["beside"] == Beside()
         return {"noise": {"false_alarms": {"value": 0.01, "low": 0.0, "high": 0.02}}}
 
-    stub(monkeypatch, "waferscope.ml.evaluate", evaluate=fake)
+    stub(monkeypatch, "waferscope.ml.evaluate", evaluate=fake, Beside=Beside)
     return calls
 
 
@@ -81,6 +83,26 @@ def test_evaluate_prints_what_was_asked_and_what_is(
     assert measured == [(tmp_path / "a.onnx", tmp_path, QUICK), (None, tmp_path, FULL)]
     told = run("evaluate", "--json")
     assert json.loads(told.out)["noise"]["false_alarms"]["value"] == 0.01
+
+
+def test_evaluate_measures_beside_what_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def fake(*_: object, beside: object, **_more: object) -> object:
+        asked.append(beside)
+        gain = {"value": 0.02, "low": 0.01, "high": 0.03}
+        return {"peer": {"gain": gain}, "transfer": {"exact_match": {**gain, "value": 0.9}}}
+
+    stub(monkeypatch, "waferscope.ml.evaluate", evaluate=fake, Beside=Beside)
+    other, peer, drawn = (tmp_path / name for name in ("b.onnx", "peer", "last.ckpt"))
+    words = ("--against", other, "--peer", peer, "--transfer", drawn)
+    done = run("evaluate", "--data", tmp_path, *words)
+    assert asked == [Beside(against=other, peer=peer, transfer=drawn)]
+    ahead, carried = done.out.splitlines()[-3:-1]
+    assert ahead.split("surely above 0")[1].split() == "0.020 (0.010 to 0.030) met".split()
+    assert carried.rstrip().endswith("0.900 (0.010 to 0.030)     met")
 
 
 def test_evaluate_writes_its_report(

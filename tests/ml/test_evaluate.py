@@ -11,9 +11,9 @@ import pytest
 
 from tests.ml.small import PATTERNS, write_data
 from tests.tiny_model import build_tiny_model
-from waferscope.errors import ModelError
+from waferscope.errors import ConfigError, ModelError
 from waferscope.infer import load_predictor
-from waferscope.ml.evaluate import SCHEMA, evaluate
+from waferscope.ml.evaluate import SCHEMA, Beside, evaluate
 from waferscope.ml.evaluation.exam import Exam
 from waferscope.ml.evaluation.masks import mean_die_iou
 from waferscope.ml.metrics import count_pairs
@@ -90,7 +90,7 @@ def test_a_neutral_file_is_measured_with_thresholds_of_its_own(tmp_path: Path) -
 def test_another_model_is_compared_wafer_by_wafer(tmp_path: Path) -> None:
     one = build_tiny_model(tmp_path / "one.onnx", overrides=CALIBRATED)
     other = build_tiny_model(tmp_path / "other.onnx", overrides={"mask_thresholds": [1.0] * 8})
-    report = evaluate(one, exam=EXAM, against=other)
+    report = evaluate(one, exam=EXAM, beside=Beside(against=other))
     against = report["against"]
     assert against["model"]["file"] == "other.onnx"
     gain = against["gains"]["synthetic"]["mean_die_iou"]
@@ -98,6 +98,13 @@ def test_another_model_is_compared_wafer_by_wafer(tmp_path: Path) -> None:
     assert gain["value"] == pytest.approx(report["synthetic"]["mean_die_iou"]["value"] - alone)
     assert gain["better"] > 0.9
     assert gain["low"] <= gain["value"] <= gain["high"]
+
+
+@pytest.mark.parametrize("beside", [Beside(peer=Path("p")), Beside(transfer=Path("t"))])
+def test_what_needs_real_wafers_asks_for_them(tmp_path: Path, beside: Beside) -> None:
+    path = build_tiny_model(tmp_path / "one.onnx")
+    with pytest.raises(ConfigError, match=r"got none\. Name their folder with --data\."):
+        evaluate(path, exam=EXAM, beside=beside)
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

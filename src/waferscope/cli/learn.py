@@ -100,6 +100,7 @@ def evaluate(
         Path | None,
         typer.Option("--model", help="ONNX file or checkpoint; the released model if left out."),
     ] = None,
+    *,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder of real wafers; without it only synthetic ones are used."),
@@ -118,6 +119,17 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option(help="Another model, compared on the same wafers.")
     ] = None,
+    peer: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a plain classifier to be ahead of; trained there first, in an hour or "
+            "more of one core, unless it has been."
+        ),
+    ] = None,
+    transfer: Annotated[
+        Path | None,
+        typer.Option(help="A run of the recipe transfer, measured on MixedWM38 too."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Measure a model: masks, labels, calibration, false alarms, symmetry, with intervals.
@@ -128,6 +140,7 @@ def evaluate(
     Example: waferscope evaluate --model waferscope.onnx --data data --all --output report
     """
     require_training()
+    from waferscope.ml.evaluate import Beside
     from waferscope.ml.evaluate import evaluate as measure
     from waferscope.ml.evaluation.exam import FULL, QUICK
     from waferscope.ml.evaluation.headline import headline_rows
@@ -135,7 +148,8 @@ def evaluate(
 
     folder = find_data() if everything and data is None else data
     exam = FULL if everything else QUICK
-    report = measure(model, folder, exam=exam, against=against, say=console.say_progress)
+    beside = Beside(against=against, peer=peer, transfer=transfer)
+    report = measure(model, folder, exam=exam, beside=beside, say=console.say_progress)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
         return

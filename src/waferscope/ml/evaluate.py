@@ -7,10 +7,11 @@ the report is ``{"value", "low", "high"}``: 95 % of its bootstrap resamples lie 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from waferscope.errors import ConfigError
 from waferscope.infer import Predictor
 from waferscope.ml.evaluation.calibration import Calibration, MaskFits, calibrate, try_masks
 from waferscope.ml.evaluation.candidate import Candidate, open_candidate
@@ -23,8 +24,9 @@ from waferscope.ml.evaluation.exam import (
     open_real,
     steady_wafers,
 )
-from waferscope.ml.evaluation.figure import figures_of, gains
+from waferscope.ml.evaluation.figure import Tally, figures_of, gains
 from waferscope.ml.evaluation.mask_rule import MaskRule
+from waferscope.ml.evaluation.peer import build_peer, compare_with_peer
 from waferscope.ml.evaluation.sections import (
     checked_section,
     composed_section,
@@ -33,6 +35,8 @@ from waferscope.ml.evaluation.sections import (
     noise_section,
 )
 from waferscope.ml.evaluation.stability import invariance_figures, symmetry_figures
+from waferscope.ml.evaluation.transfer import measure_transfer
+from waferscope.ml.peer import PeerConfig
 
 Report = dict[str, Any]
 SCHEMA: Final = "waferscope.report/2"
@@ -55,25 +59,54 @@ class Examined:
         return calibrate(self.asked, self.fits)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a model is measured beside, each if it is given.
+
+    ``against``: another model. ``peer``: the folder of a plain classifier, which is trained there,
+    as ``peer_config`` says, unless it has been. ``transfer``: a run of that recipe, which is
+    measured on MixedWM38, of which it saw no wafer.
+    """
+
+    against: Path | None = None
+    peer: Path | None = None
+    peer_config: PeerConfig = field(default_factory=PeerConfig)
+    transfer: Path | None = None
+
+
 def evaluate(
     model: Path | None = None,
     data: Path | None = None,
     *,
     exam: Exam = FULL,
-    against: Path | None = None,
+    beside: Beside | None = None,
     say: Say = quiet,
 ) -> Report:
     """Return the report of a model file, ONNX or a training checkpoint.
 
-    Figures on real wafers need the folder ``data``. ``against`` is another model: the report then
-    says, figure by figure, how much more this one has, paired on the same wafers. ``say`` is told
-    what is being done. Raises ModelError and ConfigError for a model or data that cannot be used.
+    Figures on real wafers need the folder ``data``. With another model ``beside`` it, or the peer,
+    the report says how much more this one has, paired on the same wafers. ``say`` is told what is
+    being done. Raises ModelError and ConfigError for a model or data that cannot be used.
     """
+    beside = beside or Beside()
     real = None if data is None else open_real(data, exam.lots)
+    if data is None and (beside.peer or beside.transfer):
+        raise ConfigError(
+            "Expected real wafers for the peer or a model that transfers, got none. "
+            "Name their folder with --data."
+        )
     report, tree = measure(model, real, exam, say)
-    if against is not None:
-        other, other_tree = measure(against, real, exam, say)
+    if beside.against is not None:
+        other, other_tree = measure(beside.against, real, exam, say)
         report["against"] = {"model": other["model"], "gains": gains(tree, other_tree)}
+    if beside.peer is not None and data is not None and real is not None:
+        say("training the peer, or going on with it")
+        checkpoint = build_peer(data, beside.peer, beside.peer_config)
+        ours: Tally = tree["wm811k"]["macro_f1"]
+        report["peer"] = compare_with_peer(checkpoint, beside.peer_config, real, ours)
+    if beside.transfer is not None and real is not None:
+        say("asking the model that transfers")
+        report["transfer"] = measure_transfer(beside.transfer, real)
     return report
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.ml.small import write_data
 from tests.tiny_model import build_tiny_model
-from waferscope.ml.evaluate import evaluate
+from waferscope.ml.evaluate import Beside, evaluate
 from waferscope.ml.evaluation.exam import Exam
 
 TINY_EXAM = Exam(
@@ -43,4 +43,4 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_report(small_model: Path, small_data: Path) -> dict[str, Any]:
     """Return the report of that model on that data, compared with itself."""
-    return evaluate(small_model, small_data, exam=TINY_EXAM, against=small_model)
+    return evaluate(small_model, small_data, exam=TINY_EXAM, beside=Beside(against=small_model))

@@ -50,6 +50,12 @@ def test_the_model_without_labels_has_a_row_where_it_is_reported() -> None:
     assert headline({"transfer": {"exact_match": figure(0.7)}}) == {}  # of another file
 
 
+@pytest.mark.parametrize(("low", "verdict"), [(0.001, "met"), (0.0, "missed"), (-0.01, "missed")])
+def test_a_gain_has_to_be_sure(low: float, verdict: str) -> None:
+    rows = headline_rows({"peer": {"gain": {"value": 0.05, "low": low, "high": 0.1}}})
+    assert rows[-1][1:] == ["surely above 0", f"0.050 ({low:.3f} to 0.100)", verdict]
+
+
 def test_the_table_says_which_way_is_better() -> None:
     lines = headline_table({})
     assert len(lines) == len(ROWS) + 3
