@@ -101,7 +101,7 @@ def test_evaluate_measures_beside_what_is_named(
     done = run("evaluate", "--data", tmp_path, *words)
     assert asked == [Beside(against=other, peer=peer, transfer=drawn)]
     ahead, carried = done.out.splitlines()[-3:-1]
-    assert ahead.split("surely above 0")[1].split() == "0.020 (0.010 to 0.030) met".split()
+    assert ahead.split("surely above 0")[1].split() == ["0.020", "(0.010", "to", "0.030)", "met"]
     assert carried.rstrip().endswith("0.900 (0.010 to 0.030)     met")
 
 

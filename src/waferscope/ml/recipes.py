@@ -29,6 +29,7 @@ from waferscope.ml.released_runs import (
     released,
     released_gpu,
     steady,
+    steady_large,
     usable,
     widened,
 )
@@ -189,6 +190,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "branch_wide": branch_wide,
     "branch_real": branch_real,
     "steady": steady,
+    "steady_large": steady_large,
     "glance": glance,
     "glance_more": glance_more,
     "glance_masks": glance_masks,

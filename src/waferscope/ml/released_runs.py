@@ -306,6 +306,28 @@ def steady(data: Path | None) -> TrainConfig:
     )
 
 
+def steady_large(data: Path | None) -> TrainConfig:
+    """`steady` on larger grids most, real mixtures enlarged to them: the other part."""
+    buckets = (
+        Bucket(32, 64, 0.12, 0.12, Mix(synth=0.5, real=0.26, composed=0.18, noise=0.06)),
+        Bucket(64, 32, 0.32, 0.32, Mix(synth=0.5, real=0.1, mixed=0.2, composed=0.14, noise=0.06)),
+        Bucket(
+            96, 14, 0.26, 0.26, Mix(synth=0.4, real=0.1, composed=0.14, enlarged=0.3, noise=0.06)
+        ),
+        Bucket(
+            128, 10, 0.26, 0.26, Mix(synth=0.4, real=0.1, composed=0.1, enlarged=0.3, noise=0.1)
+        ),
+        Bucket(160, 6, 0.04, 0.04, Mix(synth=0.4, real=0.2, composed=0.2, enlarged=0.2)),
+    )
+    return replace(
+        steady(data),
+        name="steady_large",
+        buckets=usable(buckets, data),
+        seed=22,
+        minutes=62.0,
+    )
+
+
 def released_gpu(data: Path | None) -> TrainConfig:
     """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
     buckets = (
