@@ -142,8 +142,9 @@ class TrainConfig:
     augmentation of labelled wafers, ``semi`` for learning from unlabelled ones, ``adapt`` for a
     trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks,
     ``counts[n]`` the weight of synthetic wafers with n classes (the generator's own if left out).
-    With ``glance`` the label branch alone learns, each batch drawn from all buckets at once; with
-    ``keep_glance`` all but the label branch does.
+    With ``glance`` the label branch alone learns, each batch drawn from all buckets at once. A
+    ``steady`` run goes on with a trained network as it serves: batch norms keep what they have
+    seen, and the label branch stands still.
     A run of ``minutes`` ends after that time if not by its steps, its learning rate lowered in
     time.
     """
@@ -174,7 +175,7 @@ class TrainConfig:
     semi: SemiConfig | None = None
     adapt: AdaptConfig | None = None
     glance: bool = False
-    keep_glance: bool = False
+    steady: bool = False
     annotated: Path | None = None
     counts: tuple[float, ...] | None = None
     minutes: float | None = None

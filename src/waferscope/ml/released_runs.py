@@ -282,7 +282,7 @@ def glance_masks(data: Path | None) -> TrainConfig:
 
 
 def steady(data: Path | None) -> TrainConfig:
-    """Go on with the masks that ship at a low rate, the label branch at rest: a part of an average.
+    """Go on with the masks that ship at a low rate, as they serve: norms and labels at rest.
 
     In single precision on one core: for processors without bf16.
     """
@@ -297,12 +297,12 @@ def steady(data: Path | None) -> TrainConfig:
         mingled(data),
         name="steady",
         buckets=usable(buckets, data),
-        learning_rate=3.0e-4,
+        learning_rate=1.5e-4,
         ema_decay=0.997,
         seed=21,
         start_from=find_model(),
-        keep_glance=True,
-        minutes=92.0,
+        steady=True,
+        minutes=54.0,
     )
 
 
@@ -324,7 +324,6 @@ def steady_large(data: Path | None) -> TrainConfig:
         name="steady_large",
         buckets=usable(buckets, data),
         seed=22,
-        minutes=62.0,
     )
 
 

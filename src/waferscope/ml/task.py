@@ -41,9 +41,8 @@ class SegmentationTask(lightning.LightningModule):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.encoder_weights is not None:
             load_encoder_weights(self.net.encoder, config.encoder_weights)
-        self.resting = self.net.glance if config.keep_glance else None
-        if self.resting is not None:
-            self.resting.requires_grad_(False)
+        if config.steady and self.net.glance is not None:
+            self.net.glance.requires_grad_(False)
         self.ema = AveragedModel(
             self.net, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True
         ).requires_grad_(False)
@@ -80,6 +79,20 @@ class SegmentationTask(lightning.LightningModule):
         """Seed dropout by the step, so that a resumed run drops the same."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Keep a steady run steady: Lightning sets the whole network to training each epoch."""
+        if not self.config.steady:
+            return
+        self.keep_norms()
+        if self.net.glance is not None:
+            self.net.glance.eval()
+
+    def keep_norms(self) -> None:
+        """Let every batch norm use what it has seen, and see nothing new."""
+        for module in self.net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
     def network(self, side: int) -> Any:
         """Return the network for canvases of a side: compiled for the most frequent ones."""
         return self.run_net if side in self.compiled else self.net
@@ -87,8 +100,6 @@ class SegmentationTask(lightning.LightningModule):
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of one batch and log its terms."""
         self.seed_step()
-        if self.resting is not None:
-            self.resting.eval()
         net = self.network(batch.dies.shape[1])
         terms = loss_terms(net(batch.dies, batch.fold), batch, self.config.loss)
         total = torch.stack(list(terms.values())).sum()
