@@ -25,6 +25,7 @@ from waferscope.cli.app import app
 from waferscope.infer import load_predictor
 from waferscope.io import READERS, WRITERS
 from waferscope.ml.evaluation.candidate import graph_hash
+from waferscope.ml.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "src" / "waferscope" / "demo" / "demo_lot.stdf.gz"
@@ -50,6 +51,12 @@ def blocks(path: Path, *languages: str) -> list[str]:
     """The fenced blocks of a page in one of the languages."""
     fenced = re.findall(r"^```(\w+)\n(.*?)^```", text(path), flags=re.MULTILINE | re.DOTALL)
     return [body for language, body in fenced if language in languages]
+
+
+def test_each_recipe_is_in_the_table_of_recipes() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", text(ROOT / "docs" / "training.md"), flags=re.MULTILINE)
+    named = {"few_labels", "few_fixmatch"}  # what they are for is told where they are compared
+    assert set(RECIPES) - named == set(rows) & set(RECIPES)
 
 
 def shell_examples(path: Path) -> list[list[str]]:

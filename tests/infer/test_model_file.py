@@ -245,6 +245,14 @@ def test_another_number_of_threads(grids: list[npt.NDArray[np.uint8]]) -> None:
     assert_same(alone(grids), alone(grids, threads=2), grids)
 
 
+def test_a_larger_canvas(grids: list[npt.NDArray[np.uint8]]) -> None:
+    wide = Answers()
+    model = bare_session(1)
+    for dies in grids:
+        wide.add(model, [dies], (CANVAS[0] + 32, CANVAS[1] + 96))
+    assert_same(alone(grids), wide, grids)
+
+
 def test_a_mixed_batch(grids: list[npt.NDArray[np.uint8]]) -> None:
     together = Answers()
     together.add(bare_session(1), grids, CANVAS)

@@ -107,6 +107,14 @@ def test_what_needs_real_wafers_asks_for_them(tmp_path: Path, beside: Beside) ->
         evaluate(path, exam=EXAM, beside=beside)
 
 
+@pytest.mark.parametrize(
+    "beside", [Beside(against=Path("none.onnx")), Beside(transfer=Path("none.onnx"))]
+)
+def test_a_model_to_measure_beside_is_looked_for_first(tmp_path: Path, beside: Beside) -> None:
+    with pytest.raises(ConfigError, match=r"measure beside, got no file at none\.onnx"):
+        evaluate(tmp_path / "nor this", tmp_path, exam=EXAM, beside=beside)
+
+
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         evaluate(tmp_path / "none.onnx", exam=EXAM)

@@ -43,20 +43,17 @@ def test_cells_are_spread_to_where_they_are_asked(rng: np.random.Generator) -> N
 
 
 @pytest.mark.parametrize("still", [True, False])
-def test_dies_and_fold_are_taken_from_where_the_wafer_lies(
+def test_planes_are_taken_from_where_the_wafer_lies(
     rng: np.random.Generator, *, still: bool
 ) -> None:
-    dies = rng.integers(0, 3, (2, 6, 8)).astype(np.uint8)
-    fold = rng.random((2, 6, 8), np.float32)
+    planes = rng.random((2, 3, 6, 8), np.float32)
     starts = whole(0, 0) if still else whole(-1, 2)
     size = whole(6, 8) if still else whole(4, 9)
-    found = script.take(dies, fold, starts[:, None], starts[:, None], size, np.array(still))
-    given: Any
-    for got, given in zip(found, (dies, fold), strict=True):
-        wide = np.pad(given, ((0, 0), (1, 9), (1, 9)))
-        for n, start in enumerate(starts + 1):
-            want = wide[n, start : start + size[0], start : start + size[1]]
-            np.testing.assert_array_equal(np.asarray(got)[n], want)
+    got = np.asarray(script.take(planes, starts[:, None], starts[:, None], size, np.array(still)))
+    wide = np.pad(planes, ((0, 0), (0, 0), (1, 9), (1, 9)))
+    for n, start in enumerate(starts + 1):
+        want = wide[n, :, start : start + size[0], start : start + size[1]]
+        np.testing.assert_array_equal(got[n], want)
 
 
 @pytest.mark.parametrize("shift", [-9, -3, 0, 1, 2, 30])
@@ -74,6 +71,14 @@ def test_a_coarse_cell_goes_by_its_middle_die(rng: np.random.Generator, shift: i
             if min(y, x) >= 0 and max(y, x) < 8:
                 want[0, :, i, j] = values[0, :, y // 4, x // 4]
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("side", [31, 30, 33])
+def test_a_canvas_need_not_be_whole_cells(rng: np.random.Generator, side: int) -> None:
+    values, place = rng.random((1, 1, 2, 2), np.float32), whole(0)[:, None]
+    size = whole(side, side)
+    got = script.put_back(values, place, place, size, np.array(4), np.array(False))
+    assert np.asarray(got).shape == (1, 1, side // 4, side // 4)
 
 
 def test_what_has_not_moved_is_left_alone(rng: np.random.Generator) -> None:

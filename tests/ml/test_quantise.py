@@ -17,6 +17,7 @@ from waferscope.infer import load_predictor
 from waferscope.infer.batching import canvas_shape
 from waferscope.infer.model_file import find_model
 from waferscope.ml.export import read_metadata
+from waferscope.ml.placing import network_graph
 from waferscope.ml.quantise import (
     QuantConfig,
     WaferFeeds,
@@ -118,7 +119,7 @@ def int8_weights(graph: onnx.GraphProto) -> list[npt.NDArray[np.int8]]:
 def shipped(request: pytest.FixtureRequest, int8_file: Path) -> onnx.GraphProto:
     """The graph of a tiny model, and that of the released one."""
     path = int8_file if request.param == "tiny" else find_model()
-    return onnx.load(str(path)).graph
+    return network_graph(onnx.load(str(path)))
 
 
 def test_two_products_never_leave_16_bits(shipped: onnx.GraphProto) -> None:

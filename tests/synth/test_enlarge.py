@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from waferscope.domain.grid import rho_theta
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
@@ -48,13 +49,33 @@ def test_zones_and_rates_stay_where_they_were(rng: np.random.Generator) -> None:
     assert 0.05 < np.mean(large.dies[outside] == 2) < 0.15
 
 
-def test_fails_are_drawn_anew_and_not_copied_in_blocks(rng: np.random.Generator) -> None:
-    large = enlarge(rng, draw(rng), (80, 88))
-    fails = (large.dies == 2)[:, 30:60]
-    alike = np.mean(fails[::2] == fails[1::2])
-    copied = np.kron(draw(rng).dies == 2, np.ones((2, 2), bool))[:, 30:60]
-    assert np.mean(copied[::2] == copied[1::2]) == 1.0
-    assert alike < 0.95
+def test_fails_are_drawn_anew_and_not_copied(rng: np.random.Generator) -> None:
+    """Where a fifth of the dies fails, alone each, none of the large wafer's blocks is whole."""
+    small = draw(rng)
+    dies = np.where(small.dies > 0, 1, 0).astype(np.uint8)
+    dies[::3, ::2] *= 2
+    calm = SynthWafer(dies, np.zeros_like(small.zones), (), ())
+    fails = enlarge(rng, calm, (120, 132)).dies == 2
+    assert 0.12 < fails.mean() / (np.pi / 4) < 0.22
+    eroded = ndimage.binary_erosion(fails, np.ones((3, 3)))
+    copied = ndimage.binary_erosion(np.kron(dies == 2, np.ones((3, 3))), np.ones((3, 3)))
+    assert np.count_nonzero(copied) > 200
+    assert np.count_nonzero(eroded) < 5
+
+
+def test_borders_bend_by_a_die_at_most_and_zones_stay_whole(rng: np.random.Generator) -> None:
+    zones = np.zeros((8, *SMALL), bool)
+    zones[CENTER, 10:30, 12:32] = True
+    whole = SynthWafer(np.full(SMALL, 2, np.uint8), zones, ("center",), ("Center",))
+    for _ in range(10):
+        large = enlarge(rng, whole, (3 * SMALL[0], 3 * SMALL[1]))
+        assert ndimage.label(large.zones[CENTER])[1] == 1
+        inner, outer = (
+            np.pad(np.ones((60 - 2 * d, 60 - 2 * d), bool), ((30 + d, 30 + d), (36 + d, 36 + d)))
+            for d in (2, -2)
+        )
+        assert large.zones[CENTER][inner].all()
+        assert not large.zones[CENTER][~outer].any()
 
 
 def test_every_die_comes_from_a_die(rng: np.random.Generator) -> None:

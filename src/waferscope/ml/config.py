@@ -191,6 +191,11 @@ class TrainConfig:
                 f"Expected minutes above 0 for a run, got {self.minutes}. Leave them out for a run "
                 "that ends by its steps."
             )
+        if self.steady and (self.glance or self.adapt is not None):
+            raise ConfigError(
+                "Expected a steady run to train masks, got one that trains the label branch alone "
+                "or adapts. Leave `steady` out of the recipe."
+            )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:
             raise ConfigError(

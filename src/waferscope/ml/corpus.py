@@ -47,6 +47,7 @@ SOURCES: Final = (
     "textbook",
     "enlarged",
 )
+MIXTURES: Final = ("composed", "enlarged")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -105,8 +106,8 @@ class Corpus:
         if source == "mixed" and self.mixed and side in self.mixed.by_side:
             wafers = self.mixed.by_side[side]
             return from_mixture(self.mixed.wafers[int(rng.choice(wafers))])
-        if source in ("composed", "enlarged") and self.pool:
-            mixture = self._mixture(rng, side, enlarged=source == "enlarged")
+        if source in MIXTURES:
+            mixture = self._mixture(rng, side) if source == "composed" else self._large(rng, side)
             if mixture is not None:
                 return from_synth(mixture, 1.0)
         if source == "annotated":
@@ -142,17 +143,18 @@ class Corpus:
         )
         return shares
 
-    def _mixture(self, rng: np.random.Generator, side: int, *, enlarged: bool) -> SynthWafer | None:
-        """Return a mixture on a canvas of ``side``, None where no donor fits it."""
-        own = ENLARGED_SIDE if enlarged else side
-        if self.pool is None or side < own:
+    def _mixture(self, rng: np.random.Generator, side: int) -> SynthWafer | None:
+        """Return a mixture on a canvas of ``side``, None where no donor has that size."""
+        shapes = [s for s in self.pool.shapes if side - 32 < max(s) <= side] if self.pool else []
+        if self.pool is None or not shapes:
             return None
-        shapes = [s for s in self.pool.shapes if own - 32 < max(s) <= own]
-        for _ in range(TRIES if shapes else 0):
-            wafer = self.pool.draw(rng, _pick_shape(self.pool, shapes, rng))
-            if not enlarged:
-                return wafer
-            if THIN not in wafer.classes:
+        return self.pool.draw(rng, _pick_shape(self.pool, shapes, rng))
+
+    def _large(self, rng: np.random.Generator, side: int) -> SynthWafer | None:
+        """Return a mixture without lines enlarged to a canvas of ``side``, None where none is."""
+        for _ in range(TRIES if side > ENLARGED_SIDE else 0):
+            wafer = self._mixture(rng, ENLARGED_SIDE)
+            if wafer is not None and THIN not in wafer.classes:
                 shape = np.maximum(self._synth_shape(rng, side), wafer.dies.shape)
                 return enlarge(rng, wafer, (int(shape[0]), int(shape[1])))
         return None

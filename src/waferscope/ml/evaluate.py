@@ -73,6 +73,19 @@ class Beside:
     peer_config: PeerConfig = field(default_factory=PeerConfig)
     transfer: Path | None = None
 
+    def check(self, data: Path | None) -> None:
+        """Raise ConfigError for what is not there, before hours are spent on the rest."""
+        if data is None and (self.peer or self.transfer):
+            raise ConfigError(
+                "Expected real wafers for the peer or a model that transfers, got none. "
+                "Name their folder with --data."
+            )
+        for path in (self.against, self.transfer):
+            if path is not None and not path.exists():
+                raise ConfigError(
+                    f"Expected a model to measure beside, got no file at {path}. Check its path."
+                )
+
 
 def evaluate(
     model: Path | None = None,
@@ -89,25 +102,29 @@ def evaluate(
     being done. Raises ModelError and ConfigError for a model or data that cannot be used.
     """
     beside = beside or Beside()
+    beside.check(data)
     real = None if data is None else open_real(data, exam.lots)
-    if data is None and (beside.peer or beside.transfer):
-        raise ConfigError(
-            "Expected real wafers for the peer or a model that transfers, got none. "
-            "Name their folder with --data."
-        )
     report, tree = measure(model, real, exam, say)
     if beside.against is not None:
         other, other_tree = measure(beside.against, real, exam, say)
         report["against"] = {"model": other["model"], "gains": gains(tree, other_tree)}
-    if beside.peer is not None and data is not None and real is not None:
+    if data is not None and real is not None:
+        report |= _beside_on_real(beside, data, real, tree, say)
+    return report
+
+
+def _beside_on_real(beside: Beside, data: Path, real: RealSets, tree: Report, say: Say) -> Report:
+    """Return the sections of the peer and of the model that transfers, where they are asked for."""
+    found: Report = {}
+    if beside.peer is not None:
         say("training the peer, or going on with it")
         checkpoint = build_peer(data, beside.peer, beside.peer_config)
         ours: Tally = tree["wm811k"]["macro_f1"]
-        report["peer"] = compare_with_peer(checkpoint, beside.peer_config, real, ours)
-    if beside.transfer is not None and real is not None:
+        found["peer"] = compare_with_peer(checkpoint, beside.peer_config, real, ours)
+    if beside.transfer is not None:
         say("asking the model that transfers")
-        report["transfer"] = measure_transfer(beside.transfer, real)
-    return report
+        found["transfer"] = measure_transfer(beside.transfer, real)
+    return found
 
 
 def build_report(candidate: Candidate, tree: Report) -> Report:

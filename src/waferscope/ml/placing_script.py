@@ -19,6 +19,8 @@ from onnxscript.values import Opset
 
 HOUSE: Final = Opset("waferscope", 1)
 """Domain of the one node that stands for the network until it is put in."""
+NETWORK: Final = "Network"
+"""The operator of that node."""
 NOTHING: Final = numpy_helper.from_array(np.zeros(1, np.float32))
 
 
@@ -55,25 +57,20 @@ def spread(values: FLOAT, down: INT64, across: INT64):
 
 
 @script(default_opset=op)
-def take(dies: UINT8, fold: FLOAT, down: INT64, across: INT64, size: INT64, still: BOOL):
-    """Return dies and fold [n, h, w] from row ``down`` and column ``across`` [n, 1] on.
+def take(planes: FLOAT, down: INT64, across: INT64, size: INT64, still: BOOL):
+    """Return ``planes`` [n, C, h, w] from row ``down`` and column ``across`` [n, 1] on.
 
     ``size`` is h and w; nothing is moved where all are ``still``.
     """
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
-    side = op.Constant(value_ints=[1])
     if still:
-        own_dies = op.Identity(dies)
-        own_fold = op.Identity(fold)
+        own = op.Identity(planes)
     else:
-        both = op.Concat(op.Unsqueeze(op.Cast(dies, to=1), side), op.Unsqueeze(fold, side), axis=1)
         y = down + op.Range(zero, op.Gather(size, zero), one)
         x = across + op.Range(zero, op.Gather(size, one), one)
-        taken = spread(both, y, x)
-        own_dies = op.Cast(op.Gather(taken, zero, axis=1), to=2)
-        own_fold = op.Gather(taken, one, axis=1)
-    return own_dies, own_fold
+        own = spread(planes, y, x)
+    return own
 
 
 @script(default_opset=op)
@@ -89,8 +86,9 @@ def put_back(values: FLOAT, down: INT64, across: INT64, size: INT64, k: INT64, s
         given = op.Identity(values)
     else:
         # Division rounds towards 0: places before the own canvas are moved out of its first cell.
-        y = op.Range(half, op.Gather(size, zero), k) - down
-        x = op.Range(half, op.Gather(size, one), k) - across
+        cells = size / k
+        y = op.Range(zero, op.Gather(cells, zero), one) * k + half - down
+        x = op.Range(zero, op.Gather(cells, one), one) * k + half - across
         y = op.Where(op.Less(y, zero), y - k, y)
         x = op.Where(op.Less(x, zero), x - k, x)
         given = spread(values, y / k, x / k)
@@ -98,19 +96,18 @@ def put_back(values: FLOAT, down: INT64, across: INT64, size: INT64, k: INT64, s
 
 
 @script(default_opset=op)
-def place_wafers(dies: UINT8, fold: FLOAT, classes: INT64, patterns: INT64, features: INT64):
+def place_wafers(dies: UINT8, fold: FLOAT, step: INT64, stride: INT64, sizes: INT64):
     """Return mask_probs, pattern_probs, embedding and evidence of wafers anywhere on a canvas.
 
-    ``classes``, ``patterns`` and ``features`` are C, P and d, lists of one.
+    Sides of own canvases are multiples of ``step``; ``stride`` is k, ``sizes`` are C, P and d.
     """
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
     two = op.Constant(value_int=2)
-    stride = op.Constant(value_int=4)
-    step = op.Constant(value_int=32)
     far = op.Constant(value_int=65536)
     along = op.Constant(value_ints=[0])
     side = op.Constant(value_ints=[1])
+    classes, patterns, features = op.Split(sizes, num_outputs=3, axis=0)
     batch = op.Shape(dies, start=0, end=1)
     given = op.Shape(dies, start=1)
     on = op.Sign(op.Cast(dies, to=1))
@@ -118,6 +115,7 @@ def place_wafers(dies: UINT8, fold: FLOAT, classes: INT64, patterns: INT64, feat
     left, width = extent(op.ReduceMax(on, side, keepdims=0))
     own = (height + step - one) / step * step * far + (width + step - one) / step * step
     canvases, _first, canvas_of, _count = op.Unique(own, sorted=1)
+    planes = op.Concat(op.Unsqueeze(op.Cast(dies, to=1), side), op.Unsqueeze(fold, side), axis=1)
     masks = op.ConstantOfShape(op.Concat(batch, classes, given, axis=0))
     labels = op.ConstantOfShape(op.Concat(batch, patterns, axis=0))
     embedding = op.ConstantOfShape(op.Concat(batch, features, axis=0))
@@ -127,23 +125,23 @@ def place_wafers(dies: UINT8, fold: FLOAT, classes: INT64, patterns: INT64, feat
         h = canvas / far
         w = op.Mod(canvas, far)
         members = op.Squeeze(op.NonZero(op.Equal(canvas_of, index)), along)
-        down = op.Gather(top, members) - (h - op.Gather(height, members)) / two
-        across = op.Gather(left, members) - (w - op.Gather(width, members)) / two
-        moved = op.ReduceMax(op.Abs(down) + op.Abs(across), keepdims=0)
+        from_top = op.Gather(top, members) - (h - op.Gather(height, members)) / two
+        from_left = op.Gather(left, members) - (w - op.Gather(width, members)) / two
+        moved = op.ReduceMax(op.Abs(from_top) + op.Abs(from_left), keepdims=0)
         size = op.Concat(op.Unsqueeze(h, along), op.Unsqueeze(w, along), axis=0)
         other = op.ReduceMax(op.Abs(size - given), keepdims=0)
         still = op.Equal(moved + other, zero)
-        down = op.Unsqueeze(down, side)
-        across = op.Unsqueeze(across, side)
-        own_dies, own_fold = take(
-            op.Gather(dies, members), op.Gather(fold, members), down, across, size, still
+        down = op.Unsqueeze(from_top, side)
+        across = op.Unsqueeze(from_left, side)
+        taken = take(op.Gather(planes, members), down, across, size, still)
+        own_masks, own_labels, own_embedding, own_evidence = HOUSE.Network(
+            op.Cast(op.Gather(taken, zero, axis=1), to=2), op.Gather(taken, one, axis=1)
         )
-        own_masks, own_labels, own_embedding, own_evidence = HOUSE.Network(own_dies, own_fold)
         at = op.Unsqueeze(members, side)
-        full = put_back(own_masks, down, across, given, one, still)
-        masks = op.ScatterND(masks, at, full)
+        full_masks = put_back(own_masks, down, across, given, one, still)
+        full_evidence = put_back(own_evidence, down, across, given, stride, still)
+        masks = op.ScatterND(masks, at, full_masks)
         labels = op.ScatterND(labels, at, own_labels)
         embedding = op.ScatterND(embedding, at, own_embedding)
-        full = put_back(own_evidence, down, across, given, stride, still)
-        evidence = op.ScatterND(evidence, at, full)
+        evidence = op.ScatterND(evidence, at, full_evidence)
     return masks, labels, embedding, evidence

@@ -324,6 +324,7 @@ def steady_large(data: Path | None) -> TrainConfig:
         name="steady_large",
         buckets=usable(buckets, data),
         seed=22,
+        minutes=42.0,
     )
 
 

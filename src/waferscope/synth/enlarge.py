@@ -1,7 +1,7 @@
-"""A wafer with known zones on a larger grid: real patterns at sizes of which few real wafers are.
+"""A wafer with known zones, drawn again on a larger grid: there are few large real wafers.
 
-Zones keep their shape, with borders bent by less than a die; fails are drawn anew, at the rate
-that they had there.
+Zones keep their shape, their borders bent by up to half a die of the wafer given; fails are drawn
+anew, at the rate that they had there.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Ints = npt.NDArray[np.intp]
 
 _BEND: Final = 0.5
 """Most that a border is moved by, in dies of the wafer given."""
+_WAVE: Final = 4
+"""Dies of the wafer given from one bend to the next: closer ones would fold zones into pieces."""
 _SHARP: Final = 0.8
 _CALM: Final = 3.0
 """Scales on which fail rates are taken, in dies: inside zones and outside all of them."""
@@ -54,7 +56,8 @@ def _places(rng: np.random.Generator, present: Mask, shape: tuple[int, int]) -> 
     at = []
     for axis, (given, wanted) in enumerate(zip(ends, shape, strict=True)):
         even = (np.arange(wanted) + 0.5) * given / wanted
-        bent = np.expand_dims(even, 1 - axis) + _BEND * smooth_noise(rng, shape, max(shape) // 4)
+        noise = np.clip(smooth_noise(rng, shape, max(4, max(ends) // _WAVE)) / 2.0, -1.0, 1.0)
+        bent = np.expand_dims(even, 1 - axis) + _BEND * noise
         at.append(np.clip(np.floor(bent), 0, given - 1).astype(np.intp))
     nearest: Ints = ndimage.distance_transform_edt(
         ~present, return_distances=False, return_indices=True

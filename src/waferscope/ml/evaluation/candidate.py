@@ -17,6 +17,7 @@ from waferscope.infer import ModelInfo, Predictor, load_predictor
 from waferscope.infer.model_file import find_model
 from waferscope.ml.evaluation.calibration import Calibration
 from waferscope.ml.export import Origin, export_onnx, update_metadata
+from waferscope.ml.placing import place_file
 from waferscope.ml.train import load_network
 
 
@@ -93,7 +94,7 @@ def graph_hash(path: Path) -> str:
 
 def _export(checkpoint: Path, path: Path) -> Path:
     net, about = load_network(checkpoint)
-    return export_onnx(
+    written = export_onnx(
         net,
         path,
         Origin(
@@ -104,3 +105,4 @@ def _export(checkpoint: Path, path: Path) -> Path:
             training_data={k: about[k] for k in ("recipe", "steps", "seed")},
         ),
     )
+    return place_file(written)
