@@ -17,9 +17,9 @@ from waferscope.infer import Predictor
 from waferscope.infer.batching import stack
 from waferscope.infer.fold import fold_rates
 from waferscope.infer.model_file import ModelInfo, OpenModel
-from waferscope.ml.export import Origin, export_onnx, fold_batch_norms, update_metadata
+from waferscope.ml.graph.export import Origin, export_onnx, fold_batch_norms, update_metadata
+from waferscope.ml.graph.restore import restore_network
 from waferscope.ml.model import WaferNet
-from waferscope.ml.restore import restore_network
 from waferscope.ml.torch_session import TorchSession
 from waferscope.synth import build_wafer
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.ml.small import build_net, draw_dies
 from waferscope.domain.wafermap import WaferMap
-from waferscope.ml.export import Origin, export_onnx
+from waferscope.ml.graph.export import Origin, export_onnx
+from waferscope.ml.graph.quantise import quantise
 from waferscope.ml.model import WaferNet
-from waferscope.ml.quantise import quantise
 from waferscope.ml.truth import synthetic
 
 ORIGIN = Origin(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tests.ml.small import ALL_OVER, CLASSES, PATTERNS, build_net, draw_dies
 from waferscope.domain.taxonomy import DEFAULT_TAXONOMY
-from waferscope.ml.export import Served
+from waferscope.ml.graph.export import Served
 from waferscope.ml.presence import DOUBT, SOFTNESS, Presence
 
 WHOLE = ("lithography", "etching", "random")

@@ -18,9 +18,9 @@ from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ModelError
 from waferscope.infer import Predictor, load_predictor
 from waferscope.ml.evaluation.headline import headline
-from waferscope.ml.export import Origin, neutral_metadata, update_metadata
+from waferscope.ml.graph.export import Origin, neutral_metadata, update_metadata
+from waferscope.ml.graph.quantise import QuantConfig
 from waferscope.ml.model import WaferNet
-from waferscope.ml.quantise import QuantConfig
 from waferscope.ml.release import (
     compare_export,
     quantisation_loss,

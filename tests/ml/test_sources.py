@@ -12,7 +12,7 @@ import torch
 
 from tests.tiny_model import build_tiny_model
 from waferscope.ml.config import Bucket, Mix
-from waferscope.ml.export import NOTICES
+from waferscope.ml.graph.export import NOTICES
 from waferscope.ml.recipes import build_recipe
 from waferscope.ml.sources import KINDS, lineage_of, note_beginning, notices_of, sources_of
 from waferscope.ml.task import ABOUT

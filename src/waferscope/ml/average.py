@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from waferscope.errors import ConfigError
 from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
+from waferscope.ml.graph.restore import Feed
 from waferscope.ml.model import WaferNet
-from waferscope.ml.restore import Feed
 from waferscope.ml.sources import note_average
 from waferscope.ml.task import ABOUT
 from waferscope.ml.train import AVERAGED, LAST, open_corpora, starting_network

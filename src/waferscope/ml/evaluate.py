@@ -98,8 +98,8 @@ def evaluate(
     """Return the report of a model file, ONNX or a training checkpoint.
 
     Figures on real wafers need the folder ``data``. With another model ``beside`` it, or the peer,
-    the report says how much more this one has, paired on the same wafers. ``say`` is told what is
-    being done. Raises ModelError and ConfigError for a model or data that cannot be used.
+    the report says by how much this one is ahead, paired on the same wafers. ``say`` is told what
+    is being done. Raises ModelError and ConfigError for a model or data that cannot be used.
     """
     beside = beside or Beside()
     beside.check(data)

@@ -21,10 +21,10 @@ from waferscope.ml.evaluation.candidate import Candidate
 from waferscope.ml.evaluation.exam import FULL, Exam, open_real
 from waferscope.ml.evaluation.headline import headline
 from waferscope.ml.evaluation.masks import count_dies, mark, mean_die_iou
-from waferscope.ml.export import Origin, export_onnx, update_metadata
+from waferscope.ml.graph.export import Origin, export_onnx, update_metadata
+from waferscope.ml.graph.placing import place_file
+from waferscope.ml.graph.quantise import QuantConfig, quantise
 from waferscope.ml.model import WaferNet
-from waferscope.ml.placing import place_file
-from waferscope.ml.quantise import QuantConfig, quantise
 from waferscope.ml.sources import lineage_of, notices_of, sources_of
 from waferscope.ml.torch_session import torch_predictor
 from waferscope.ml.train import current_commit, load_network

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from waferscope.errors import ModelError
-from waferscope.ml.export import NOTICES, read_metadata
+from waferscope.ml.graph.export import NOTICES, read_metadata
 from waferscope.ml.task import ABOUT
 
 WM811K: Final = "WM-811K"

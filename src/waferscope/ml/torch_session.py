@@ -17,7 +17,7 @@ import torch
 
 from waferscope.infer.model_file import OUTPUTS, PROPERTY, OpenModel, read_info
 from waferscope.infer.predictor import Predictor
-from waferscope.ml.export import Origin, Served, neutral_metadata
+from waferscope.ml.graph.export import Origin, Served, neutral_metadata
 from waferscope.ml.model import WaferNet
 
 ORIGIN: Final = Origin(

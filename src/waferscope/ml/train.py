@@ -25,8 +25,8 @@ from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
 from waferscope.ml.glance_semi import GlanceSemiTask
 from waferscope.ml.glance_task import GlanceTask
+from waferscope.ml.graph.restore import restore_network
 from waferscope.ml.model import ModelConfig, WaferNet
-from waferscope.ml.restore import restore_network
 from waferscope.ml.rounds import Rounds
 from waferscope.ml.selection import Selection
 from waferscope.ml.semi import SemiTask, expected_shares

@@ -17,7 +17,7 @@ from waferscope.ml.evaluation.calibration import calibrate, try_masks, unlimited
 from waferscope.ml.evaluation.exam import Asked, ask_all, open_real
 from waferscope.ml.evaluation.labels import pattern_scores
 from waferscope.ml.evaluation.mask_rule import fit_rule, try_rules
-from waferscope.ml.export import update_metadata
+from waferscope.ml.graph.export import update_metadata
 
 
 @pytest.fixture(scope="module")

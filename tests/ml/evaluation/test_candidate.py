@@ -18,7 +18,7 @@ from waferscope.ml.calibrate import PatternFit
 from waferscope.ml.evaluation.calibration import Calibration
 from waferscope.ml.evaluation.candidate import graph_hash, is_neutral, open_candidate
 from waferscope.ml.evaluation.mask_rule import MaskRule
-from waferscope.ml.export import Served, update_metadata
+from waferscope.ml.graph.export import Served, update_metadata
 from waferscope.ml.model import WaferNet
 
 CALIBRATED = {"mask_thresholds": [0.4] * 8}

@@ -16,8 +16,8 @@ import onnx
 from waferscope.infer import ModelInfo, Predictor, load_predictor
 from waferscope.infer.model_file import find_model
 from waferscope.ml.evaluation.calibration import Calibration
-from waferscope.ml.export import Origin, export_onnx, update_metadata
-from waferscope.ml.placing import place_file
+from waferscope.ml.graph.export import Origin, export_onnx, update_metadata
+from waferscope.ml.graph.placing import place_file
 from waferscope.ml.train import load_network
 
 

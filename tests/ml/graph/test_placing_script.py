@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from waferscope.ml import placing_script
+from waferscope.ml.graph import placing_script
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

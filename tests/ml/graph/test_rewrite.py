@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.ml.small import draw_dies
 from waferscope.errors import ModelError
 from waferscope.infer.model_file import OUTPUTS
-from waferscope.ml.rewrite import double_by_gathering
+from waferscope.ml.graph.rewrite import double_by_gathering
 
 
 @pytest.fixture(scope="module")

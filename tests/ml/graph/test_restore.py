@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from tests.ml.small import PATTERNS, draw_dies
 from waferscope.errors import ModelError
-from waferscope.ml.export import Served, fold_batch_norms, read_metadata, write_metadata
+from waferscope.ml.graph.export import Served, fold_batch_norms, read_metadata, write_metadata
+from waferscope.ml.graph.quantise import store_halves
+from waferscope.ml.graph.restore import conv_norm_pairs, restore_network
 from waferscope.ml.model import WaferNet
-from waferscope.ml.quantise import store_halves
-from waferscope.ml.restore import conv_norm_pairs, restore_network
 
 
 @pytest.fixture(scope="module")

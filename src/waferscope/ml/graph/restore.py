@@ -19,10 +19,10 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from waferscope.errors import ModelError
-from waferscope.ml.export import read_metadata
+from waferscope.ml.graph.export import read_metadata
+from waferscope.ml.graph.placing import network_graph
+from waferscope.ml.graph.stem import unstretched
 from waferscope.ml.model import ModelConfig, WaferNet
-from waferscope.ml.placing import network_graph
-from waferscope.ml.stem import unstretched
 
 PREFIX: Final = "net."
 _WEIGHT: Final = ".weight"

@@ -1,4 +1,4 @@
-"""What `waferscope.ml.placing` puts around the network, in the language of onnxscript.
+"""What `waferscope.ml.graph.placing` puts around the network, in the language of onnxscript.
 
 The functions here are read by onnxscript and become ONNX nodes; Python never runs them. Sizes and
 places are int64 scalars or lists of one per wafer.

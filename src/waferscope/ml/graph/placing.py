@@ -18,9 +18,9 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, compose, inline
 from waferscope.errors import ModelError
 from waferscope.infer.batching import SIDE_STEP
 from waferscope.infer.model_file import INPUT_TYPES, OUTPUTS
-from waferscope.ml.export import OPSET
+from waferscope.ml.graph.export import OPSET
+from waferscope.ml.graph.placing_script import NETWORK, place_wafers
 from waferscope.ml.model import STRIDE
-from waferscope.ml.placing_script import NETWORK, place_wafers
 
 PREFIX: Final = "place_"
 """What the names of all that is put around the network begin with."""

@@ -16,9 +16,9 @@ from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
 from waferscope.infer.batching import canvas_shape
 from waferscope.infer.model_file import find_model
-from waferscope.ml.export import read_metadata
-from waferscope.ml.placing import network_graph
-from waferscope.ml.quantise import (
+from waferscope.ml.graph.export import read_metadata
+from waferscope.ml.graph.placing import network_graph
+from waferscope.ml.graph.quantise import (
     QuantConfig,
     WaferFeeds,
     float_nodes,

@@ -10,13 +10,13 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.ml.graph.test_rewrite import run
 from tests.ml.small import draw_dies
-from tests.ml.test_rewrite import run
 from waferscope.ml.encode import DieEncoding
-from waferscope.ml.export import fold_batch_norms
+from waferscope.ml.graph.export import fold_batch_norms
+from waferscope.ml.graph.restore import restore_network
+from waferscope.ml.graph.stem import RANGE, STEM, STRETCH, STRETCHED, stretch_stem
 from waferscope.ml.model import WaferNet
-from waferscope.ml.restore import restore_network
-from waferscope.ml.stem import RANGE, STEM, STRETCH, STRETCHED, stretch_stem
 
 
 def test_stretching_changes_no_answer(fp32_file: Path, rng: np.random.Generator) -> None:

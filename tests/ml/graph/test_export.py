@@ -22,7 +22,7 @@ from waferscope.infer import load_predictor
 from waferscope.infer.batching import canvas_shape, crop, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.infer.model_file import OUTPUTS
-from waferscope.ml.export import (
+from waferscope.ml.graph.export import (
     Served,
     export_onnx,
     fold_batch_norms,

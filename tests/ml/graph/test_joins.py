@@ -11,8 +11,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
-from waferscope.ml.joins import join_bytes
-from waferscope.ml.quantise import quantise
+from waferscope.ml.graph.joins import join_bytes
+from waferscope.ml.graph.quantise import quantise
 
 DECODER_JOINS = 5
 
@@ -61,7 +61,7 @@ def test_copying_bytes_changes_no_answer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("waferscope.ml.quantise.join_bytes", lambda graph: None)
+    monkeypatch.setattr("waferscope.ml.graph.quantise.join_bytes", lambda graph: None)
     looked_up = quantise(fp32_file, tmp_path / "looked_up.onnx", wafers)
     graphs = [onnx.load(str(path)).graph for path in (looked_up, int8_file)]
     assert [len(joins_of_bytes(graph)) for graph in graphs] == [0, DECODER_JOINS]

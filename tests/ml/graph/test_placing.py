@@ -18,8 +18,8 @@ from tests.ml.small import draw_dies
 from waferscope.errors import ModelError
 from waferscope.infer.batching import canvas_shape, stack
 from waferscope.infer.model_file import OUTPUTS
-from waferscope.ml.export import read_metadata
-from waferscope.ml.placing import network_graph, place_each, place_file
+from waferscope.ml.graph.export import read_metadata
+from waferscope.ml.graph.placing import network_graph, place_each, place_file
 
 Floats = npt.NDArray[np.float32]
 SHAPES = ((27, 25), (20, 31), (40, 40), (60, 33), (66, 40))
@@ -172,7 +172,7 @@ def test_bytes_lie_once_and_floats_beside_their_convolutions(int8_file: Path) ->
 def test_the_same_file_comes_of_it_each_time(int8_file: Path) -> None:
     """Whatever order sets of names have in a process."""
     code = (
-        "import hashlib, sys, onnx; from waferscope.ml.placing import place_each;"
+        "import hashlib, sys, onnx; from waferscope.ml.graph.placing import place_each;"
         "model = place_each(onnx.load(sys.argv[1]));"
         "print(hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest())"
     )

@@ -24,10 +24,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer.batching import plan_batches, stack
 from waferscope.infer.fold import fold_rates
-from waferscope.ml.export import read_metadata, write_metadata
-from waferscope.ml.joins import MOVES, align_joins, join_bytes
-from waferscope.ml.rewrite import double_by_gathering
-from waferscope.ml.stem import STEM, set_range, stretch_stem
+from waferscope.ml.graph.export import read_metadata, write_metadata
+from waferscope.ml.graph.joins import MOVES, align_joins, join_bytes
+from waferscope.ml.graph.rewrite import double_by_gathering
+from waferscope.ml.graph.stem import STEM, set_range, stretch_stem
 
 QUANTISED: Final = ("Conv", "Relu", "MaxPool", "Add", "Concat", "Transpose", "Gather")
 """Operators that run in int8; coordinates, ``fold``, averages and the heads stay in floats.

@@ -1,0 +1,1 @@
+"""The ONNX graph that ships: exported, quantised, placed, and read back into a network."""
