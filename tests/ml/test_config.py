@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, asdict
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from waferscope.errors import ConfigError
-from waferscope.ml.config import AdaptConfig, Bucket, LossConfig, Mix, SemiConfig, TrainConfig
+from waferscope.ml.config import Bucket, LossConfig, Mix, SemiConfig, TrainConfig
 from waferscope.ml.corpus import SOURCES
 
 SHARES = st.floats(0.0, 10.0).map(lambda x: 0.0 if x < 0.01 else x)
@@ -66,9 +65,3 @@ def test_a_run_is_one_frozen_value() -> None:
         config.steps = 3  # type: ignore[misc]
     assert config == TrainConfig("a") != TrainConfig("a", seed=1)
     assert asdict(config)["loss"] == asdict(LossConfig())
-
-
-@pytest.mark.parametrize("other", [{"glance": True}, {"adapt": AdaptConfig()}])
-def test_a_steady_run_is_of_masks_alone(other: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="steady"):
-        TrainConfig(name="x", steady=True, **other)

@@ -18,7 +18,7 @@ from waferscope.ml.corpus import Corpus
 from waferscope.ml.encoder import ResNetEncoder
 from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
 from waferscope.ml.model import WaferNet, WaferOutput
-from waferscope.ml.task import ABOUT, BRANCH, SegmentationTask, loss_terms, warmup_cosine
+from waferscope.ml.task import ABOUT, SegmentationTask, loss_terms, warmup_cosine
 from waferscope.synth import SynthConfig
 
 LOSS = LossConfig(focal=2.0, dice=3.0, bag=0.5, patterns=0.7, passing=0.1)
@@ -165,27 +165,6 @@ def test_a_step_lowers_the_loss_of_its_own_batch(task: SegmentationTask) -> None
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert losses[-1] < losses[0]
-
-
-def test_a_steady_run_keeps_its_norms_and_its_label_branch() -> None:
-    config = replace(short_run(), steady=True)
-    task = SegmentationTask(config)
-    branch = task.net.glance
-    assert branch is not None
-    optimizer = task.configure_optimizers()["optimizer"]
-    before = {name: value.clone() for name, value in task.net.state_dict().items()}
-    batch = BatchPlan(config, Corpus(SynthConfig()), 0, 1)[0]
-    task.net.train()
-    task.on_train_batch_start()
-    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
-    for group in optimizer.param_groups:
-        group["lr"] = 1.0e-2
-    optimizer.step()
-    for name, value in task.net.state_dict().items():
-        if name.startswith(BRANCH) or name.endswith(("running_mean", "running_var")):
-            assert torch.equal(value, before[name]), name
-    moved = {n for n, p in task.net.named_parameters() if not torch.equal(p, before[n])}
-    assert {"encoder.conv1.weight", "mask_head.weight", "pattern_head.weight"} <= moved
 
 
 def test_validation_counts_known_failing_dies(

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -91,7 +92,10 @@ def slowly(data: bytes, half_sent: threading.Event, go_on: threading.Event) -> I
     yield data[middle:]
 
 
-def test_an_upload_under_way_is_finished_before_it_stops(house: Parts, settings: Settings) -> None:
+def test_an_upload_under_way_is_finished_before_it_stops(
+    house: Parts, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the server keeps what it receives
     person, port = add_person(house, "annotator"), free_port()
     half_sent, go_on = threading.Event(), threading.Event()
     place = f"http://127.0.0.1:{port}/api/v1/uploads?predict=false&file_name=lot.stdf"
@@ -101,6 +105,7 @@ def test_an_upload_under_way_is_finished_before_it_stops(house: Parts, settings:
             body = slowly(stdf_lot(3), half_sent, go_on)
             sent = pool.submit(httpx2.post, place, content=body, headers=person.headers, timeout=60)
             assert half_sent.wait(60)
+            wait_for(lambda: any(tmp_path.glob("waferscope-*")), "the server to see the request")
             server.send_signal(signal.SIGTERM)
             eventually(lambda: not listens(port))
             assert server.poll() is None  # it waits for the rest

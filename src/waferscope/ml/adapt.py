@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from waferscope.errors import ConfigError
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.task import SegmentationTask
@@ -38,6 +40,12 @@ class AdaptTask(SegmentationTask):
         for encoder in self.still:
             encoder.requires_grad_(False)
         self.keep_norms()
+
+    def keep_norms(self) -> None:
+        """Let every batch norm use what it has seen, and see nothing new."""
+        for module in self.net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Thaw the last stages when their time has come; the step alone says when."""

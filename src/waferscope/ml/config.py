@@ -17,7 +17,6 @@ class Mix:
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
     ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
-    ``enlarged``: the same of 33 to 64 dies a side, without scratches, on the bucket's grid;
     ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently;
     ``textbook``: plain shapes with the habits of MixedWM38, on canvases of 64.
     """
@@ -29,7 +28,6 @@ class Mix:
     annotated: float = 0.0
     noise: float = 0.0
     textbook: float = 0.0
-    enlarged: float = 0.0
 
     def counts(self, size: int) -> dict[str, int]:
         """Return wafers per source in a batch of ``size``; rounding goes to the first source.
@@ -142,9 +140,7 @@ class TrainConfig:
     augmentation of labelled wafers, ``semi`` for learning from unlabelled ones, ``adapt`` for a
     trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks,
     ``counts[n]`` the weight of synthetic wafers with n classes (the generator's own if left out).
-    With ``glance`` the label branch alone learns, each batch drawn from all buckets at once. A
-    ``steady`` run goes on with a trained network as it serves: batch norms keep what they have
-    seen, and the label branch stands still.
+    With ``glance`` the label branch alone learns, each batch drawn from all buckets at once.
     A run of ``minutes`` ends after that time if not by its steps, its learning rate lowered in
     time.
     """
@@ -175,7 +171,6 @@ class TrainConfig:
     semi: SemiConfig | None = None
     adapt: AdaptConfig | None = None
     glance: bool = False
-    steady: bool = False
     annotated: Path | None = None
     counts: tuple[float, ...] | None = None
     minutes: float | None = None
@@ -190,11 +185,6 @@ class TrainConfig:
             raise ConfigError(
                 f"Expected minutes above 0 for a run, got {self.minutes}. Leave them out for a run "
                 "that ends by its steps."
-            )
-        if self.steady and (self.glance or self.adapt is not None):
-            raise ConfigError(
-                "Expected a steady run to train masks, got one that trains the label branch alone "
-                "or adapts. Leave `steady` out of the recipe."
             )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:

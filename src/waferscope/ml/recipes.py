@@ -28,8 +28,6 @@ from waferscope.ml.released_runs import (
     refined,
     released,
     released_gpu,
-    steady,
-    steady_large,
     usable,
     widened,
 )
@@ -189,8 +187,6 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "branch": branch,
     "branch_wide": branch_wide,
     "branch_real": branch_real,
-    "steady": steady,
-    "steady_large": steady_large,
     "glance": glance,
     "glance_more": glance_more,
     "glance_masks": glance_masks,

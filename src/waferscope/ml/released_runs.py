@@ -281,53 +281,6 @@ def glance_masks(data: Path | None) -> TrainConfig:
     )
 
 
-def steady(data: Path | None) -> TrainConfig:
-    """Go on with the masks that ship at a low rate, as they serve: norms and labels at rest.
-
-    In single precision on one core: for processors without bf16.
-    """
-    buckets = (
-        Bucket(32, 64, 0.22, 0.22, Mix(synth=0.5, real=0.26, composed=0.18, noise=0.06)),
-        Bucket(64, 32, 0.46, 0.46, Mix(synth=0.5, real=0.1, mixed=0.2, composed=0.14, noise=0.06)),
-        Bucket(96, 14, 0.14, 0.14, Mix(synth=0.64, real=0.1, composed=0.2, noise=0.06)),
-        Bucket(128, 10, 0.15, 0.15, Mix(synth=0.68, real=0.1, composed=0.18, noise=0.04)),
-        Bucket(160, 6, 0.03, 0.03, Mix(synth=0.6, real=0.2, composed=0.2)),
-    )
-    return replace(
-        mingled(data),
-        name="steady",
-        buckets=usable(buckets, data),
-        learning_rate=1.5e-4,
-        ema_decay=0.997,
-        seed=21,
-        start_from=find_model(),
-        steady=True,
-        minutes=54.0,
-    )
-
-
-def steady_large(data: Path | None) -> TrainConfig:
-    """`steady` on larger grids most, real mixtures enlarged to them: the other part."""
-    buckets = (
-        Bucket(32, 64, 0.12, 0.12, Mix(synth=0.5, real=0.26, composed=0.18, noise=0.06)),
-        Bucket(64, 32, 0.32, 0.32, Mix(synth=0.5, real=0.1, mixed=0.2, composed=0.14, noise=0.06)),
-        Bucket(
-            96, 14, 0.26, 0.26, Mix(synth=0.4, real=0.1, composed=0.14, enlarged=0.3, noise=0.06)
-        ),
-        Bucket(
-            128, 10, 0.26, 0.26, Mix(synth=0.4, real=0.1, composed=0.1, enlarged=0.3, noise=0.1)
-        ),
-        Bucket(160, 6, 0.04, 0.04, Mix(synth=0.4, real=0.2, composed=0.2, enlarged=0.2)),
-    )
-    return replace(
-        steady(data),
-        name="steady_large",
-        buckets=usable(buckets, data),
-        seed=22,
-        minutes=42.0,
-    )
-
-
 def released_gpu(data: Path | None) -> TrainConfig:
     """`released` for one large GPU: bf16, compiled, fed by many workers, over in 25 minutes."""
     buckets = (

@@ -41,8 +41,6 @@ class SegmentationTask(lightning.LightningModule):
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.encoder_weights is not None:
             load_encoder_weights(self.net.encoder, config.encoder_weights)
-        if config.steady and self.net.glance is not None:
-            self.net.glance.requires_grad_(False)
         self.ema = AveragedModel(
             self.net, multi_avg_fn=ema_update(config.ema_decay), use_buffers=True
         ).requires_grad_(False)
@@ -78,20 +76,6 @@ class SegmentationTask(lightning.LightningModule):
     def seed_step(self) -> None:
         """Seed dropout by the step, so that a resumed run drops the same."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Keep a steady run steady: Lightning sets the whole network to training each epoch."""
-        if not self.config.steady:
-            return
-        self.keep_norms()
-        if self.net.glance is not None:
-            self.net.glance.eval()
-
-    def keep_norms(self) -> None:
-        """Let every batch norm use what it has seen, and see nothing new."""
-        for module in self.net.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
 
     def network(self, side: int) -> Any:
         """Return the network for canvases of a side: compiled for the most frequent ones."""
