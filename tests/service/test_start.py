@@ -139,7 +139,9 @@ def test_the_end_of_the_parent_sets_the_event(monkeypatch: pytest.MonkeyPatch) -
     parents = iter([7, 7, 1])
     monkeypatch.setattr(os, "getppid", lambda: next(parents, 1))
     try:
-        assert start.stop_signals(until_parent_ends=True).wait(10)
+        assert start.stop_signals(7).wait(10)
+        assert next(parents, None) is None
+        assert start.stop_signals(7).wait(10)  # gone before it could be asked for
     finally:
         for number, before in kept.items():
             signal.signal(number, before)

@@ -73,10 +73,10 @@ def work(
     name: Annotated[
         str, typer.Option(help="Name of this worker; its host and process number if left out.")
     ] = "",
-    until_parent_ends: Annotated[
-        bool,
-        typer.Option("--until-parent-ends", help="Stop when the process that began it is gone."),
-    ] = False,
+    parent: Annotated[
+        int | None,
+        typer.Option(help="Number of the process that began it: stop when that is gone.", min=1),
+    ] = None,
 ) -> None:
     """Do jobs until told to stop; start as many as there are cores to spare, on any machine.
 
@@ -94,7 +94,7 @@ def work(
 
     settings = load_settings()
     set_up_logging(settings.log_level)
-    stop = start.stop_signals(until_parent_ends=until_parent_ends)
+    stop = start.stop_signals(parent)
     work_on(open_parts(settings), new_badge(name), stop)
     sys.stdout.flush()
     sys.stderr.flush()

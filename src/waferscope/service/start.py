@@ -78,7 +78,7 @@ def worker_beside(*, wanted: bool = True) -> Iterator[None]:
 
 
 def _keep_worker(stop: threading.Event) -> None:
-    command = [sys.executable, "-m", "waferscope", "work", "--until-parent-ends"]
+    command = [sys.executable, "-m", "waferscope", "work", "--parent", str(os.getpid())]
     while not stop.is_set():
         # In a session of its own: Ctrl-C is for the server, which then tells the worker.
         worker = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own words
@@ -109,13 +109,15 @@ def serve(settings: Settings) -> None:
     )
 
 
-def stop_signals(*, until_parent_ends: bool = False) -> threading.Event:
-    """Return an event that is set by SIGTERM, by Ctrl-C, or by the end of the parent process."""
+def stop_signals(parent: int | None = None) -> threading.Event:
+    """Return an event that is set by SIGTERM, by Ctrl-C, or by the end of the ``parent`` process.
+
+    The parent says its number, for it may be gone before this one could ask for it.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    if until_parent_ends:
-        parent = os.getppid()
+    if parent is not None:
         watch = threading.Thread(target=_watch, args=(parent, stop), daemon=True)
         watch.start()
     return stop
