@@ -223,6 +223,15 @@ def test_several_may_begin_at_once(empty: sa.Engine) -> None:
     assert current(empty) == newest(empty)
 
 
+def test_all_steps_are_one_transaction(empty: sa.Engine) -> None:
+    """Between two of them another process could take the next one."""
+    commits: list[sa.Connection] = []
+    sa.event.listen(empty, "commit", commits.append)
+    upgrade(empty)
+    assert len(commits) == 1
+    assert current(empty) == newest(empty)
+
+
 def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],

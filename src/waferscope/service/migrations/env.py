@@ -24,6 +24,7 @@ def run() -> None:
             target_metadata=Row.metadata,
             include_name=is_ours,
             compare_type=True,
+            transactional_ddl=True,  # Alembic holds SQLite for unable and commits step by step
             render_as_batch=connection.dialect.name == "sqlite",
         )
         with context.begin_transaction():
