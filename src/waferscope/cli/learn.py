@@ -14,6 +14,9 @@ from waferscope.cli import console
 app = typer.Typer()
 DATA_VARIABLE: Final = "WAFERSCOPE_DATA"
 """Environment variable that names the folder of real wafers."""
+REPORT_COLUMNS: Final[list[tuple[str, console.Side]]] = [
+    (title, "left") for title in ("figure", "asked", "measured (95 % interval)", "")
+]
 
 
 def require_training() -> None:
@@ -153,13 +156,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(report, indent=2))
         return
-    columns: list[tuple[str, console.Side]] = [
-        ("figure", "left"),
-        ("asked", "left"),
-        ("measured (95 % interval)", "left"),
-        ("", "left"),
-    ]
-    console.print_table(columns, headline_rows(report))
+    console.print_table(REPORT_COLUMNS, headline_rows(report))
     if output is not None:
         console.print_line(str(write_report(report, output)))
 
