@@ -133,9 +133,10 @@ def build_net(seed: int = 0, config: ModelConfig = TINY) -> WaferNet:
     """
     torch.manual_seed(seed)
     net = WaferNet(config)
-    assert net.mask_head.bias is not None
-    nn.init.normal_(net.mask_head.weight, std=0.5)
-    nn.init.zeros_(net.mask_head.bias)
+    for head in (net.mask_head, net.sketch.head if net.sketch else net.mask_head):
+        assert head.bias is not None
+        nn.init.normal_(head.weight, std=0.5)
+        nn.init.zeros_(head.bias)
     nn.init.constant_(net.pattern_head.bias, 2.0)
     for place, label in enumerate(PATTERNS[: config.patterns]):
         if label in ALL_OVER:

@@ -41,7 +41,7 @@ def test_batches_pair_unlabelled_wafers_of_every_bucket() -> None:
 def test_the_teacher_is_the_mean_and_stands_still() -> None:
     torch.manual_seed(0)
     task = GlanceSemiTask(CONFIG, "", SHARES)
-    _, mean = task.branches()
+    mean = task.branch_of(task.mean)
     before = {name: value.clone() for name, value in mean.state_dict().items()}
     dies = torch.randint(0, 3, (5, 64, 64), dtype=torch.uint8)
     labels = task.teach(dies)
@@ -56,10 +56,10 @@ def test_a_sure_teacher_is_followed_and_an_unsure_one_is_not() -> None:
     for bias in (-9.0, 0.2):
         torch.manual_seed(0)
         task = GlanceSemiTask(CONFIG, "", 0 * SHARES)
-        _, mean = task.branches()
+        mean = task.branch_of(task.mean)
         torch.nn.init.zeros_(mean.head.weight)
         torch.nn.init.constant_(mean.head.bias, bias)
-        mine, _ = task.branches()
+        mine = task.branch_of(task.net)
         torch.nn.init.zeros_(mine.head.weight)
         torch.nn.init.constant_(mine.head.bias, 3.0)  # wrong about every "no"
         losses[bias] = run(task)

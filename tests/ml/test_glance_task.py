@@ -23,7 +23,7 @@ CONFIG = replace(
     glance=True,
     buckets=(Bucket(32, 4, 1.0, 1.0, Mix()), Bucket(64, 2, 1.0, 1.0, Mix())),
 )
-PLAIN = replace(TINY, glance=0)
+PLAIN = replace(TINY, glance=0, sketch=())
 
 
 def begun(net: WaferNet, config: TrainConfig = CONFIG) -> GlanceTask:
@@ -66,7 +66,7 @@ def test_the_mean_follows_and_ships(net: WaferNet) -> None:
 
 def test_a_network_without_a_branch_gets_one_and_keeps_its_masks() -> None:
     old = build_net(1, PLAIN)
-    task = begun(old)
+    task = begun(old, replace(CONFIG, model=replace(TINY, sketch=())))
     dies = torch.randint(0, 3, (2, 64, 64), dtype=torch.uint8)
     fold = torch.zeros(2, 64, 64)
     for net in (task.net.eval(), task.mean.eval()):

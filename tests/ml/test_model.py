@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from tests.ml.small import TINY, build_net, disc, draw_dies
+from waferscope.ml.blocks import ConvBlock
 from waferscope.ml.encode import PLANES
-from waferscope.ml.model import STRIDE, VOICE, ConvBlock, WaferNet, WaferOutput
+from waferscope.ml.model import STRIDE, VOICE, WaferNet, WaferOutput
 
 
 def batch(
@@ -114,7 +115,7 @@ def test_an_empty_canvas_is_finite(net: WaferNet) -> None:
 
 
 def test_without_a_label_branch_the_decoder_names_the_patterns(rng: np.random.Generator) -> None:
-    net = build_net(config=replace(TINY, glance=0))
+    net = build_net(config=replace(TINY, glance=0, sketch=()))
     assert net.glance is None
     assert run(net, *batch(rng, (32, 32))).pattern_logits.shape == (2, 8)
 

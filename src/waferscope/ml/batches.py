@@ -47,6 +47,13 @@ class BatchPlan(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         """Return the batch of step ``start + index``."""
+        return collate(*self.draw(index))
+
+    def draw(self, index: int) -> tuple[list[Sample], tuple[int, int], np.random.Generator]:
+        """Return the samples of step ``start + index``, their canvas, and the dice to go on with.
+
+        Raises IndexError beyond the last step.
+        """
         if not 0 <= index < self.count:
             raise IndexError(index)
         step = self.start + index
@@ -57,12 +64,12 @@ class BatchPlan(Dataset[Batch]):
             for bucket in buckets
             for sample in draw_samples(self.config, self.corpus, bucket, bucket.batch, rng)
         ]
-        return collate(samples, canvas_of(buckets), rng)
+        return samples, canvas_of(buckets), rng
 
 
 def buckets_of(config: TrainConfig, step: int, rng: np.random.Generator) -> tuple[Bucket, ...]:
-    """Return the buckets of a step: one, or all where the label branch learns by itself."""
-    return config.buckets if config.glance else (pick_bucket(config, step, rng),)
+    """Return the buckets of a step: one, or all where what sees thumbnails learns by itself."""
+    return config.buckets if config.glance or config.sketch else (pick_bucket(config, step, rng),)
 
 
 def canvas_of(buckets: tuple[Bucket, ...]) -> tuple[int, int]:

@@ -140,7 +140,8 @@ class TrainConfig:
     augmentation of labelled wafers, ``semi`` for learning from unlabelled ones, ``adapt`` for a
     trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks,
     ``counts[n]`` the weight of synthetic wafers with n classes (the generator's own if left out).
-    With ``glance`` the label branch alone learns, each batch drawn from all buckets at once.
+    With ``glance`` the label branch alone learns, with ``sketch`` what draws zones from its
+    features, each batch drawn from all buckets at once.
     A run of ``minutes`` ends after that time if not by its steps, its learning rate lowered in
     time.
     """
@@ -171,6 +172,7 @@ class TrainConfig:
     semi: SemiConfig | None = None
     adapt: AdaptConfig | None = None
     glance: bool = False
+    sketch: bool = False
     annotated: Path | None = None
     counts: tuple[float, ...] | None = None
     minutes: float | None = None

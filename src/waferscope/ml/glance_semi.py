@@ -54,8 +54,7 @@ class GlanceSemiTask(GlanceTask):
     @torch.no_grad()
     def teach(self, dies: Tensor) -> Tensor:
         """Return the teacher's pseudo-labels int8 [U, P] of ``dies``, and move its thresholds."""
-        _mine, mean = self.branches()
-        probs = torch.sigmoid(mean.eval()(dies).float())
+        probs = torch.sigmoid(self.branch_of(self.mean).eval()(dies).float())
         self.thresholds.update(probs)
         labels = self.thresholds.label(probs)
         self.log("semi/labels_sure", (labels >= 0).float().mean())

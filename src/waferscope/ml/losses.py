@@ -35,9 +35,9 @@ def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float) -> 
 def dice_loss(logits: Tensor, target: Tensor, weight: Tensor, smooth: float = 5.0) -> Tensor:
     """Return 1 - Dice pooled over the batch, mean over the classes with known dies, a scalar."""
     truth = target.clamp(min=0).to(logits.dtype) * weight
-    probs = torch.sigmoid(logits) * weight
+    probs = torch.sigmoid(logits)
     both = (probs * truth).sum(dim=(0, 2, 3))
-    total = probs.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
+    total = (probs * weight).sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
     per_class = 1.0 - (2.0 * both + smooth) / (total + smooth)
     known = weight.sum(dim=(0, 2, 3)) > 0
     return (per_class * known).sum() / known.sum().clamp(min=1)

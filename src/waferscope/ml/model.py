@@ -15,19 +15,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from waferscope.errors import ConfigError
+from waferscope.ml.blocks import ConvBlock
 from waferscope.ml.encode import PLANES, DieEncoding
 from waferscope.ml.encoder import Depth, ResNetEncoder
 from waferscope.ml.glance import Glance
+from waferscope.ml.sketch import Sketch
 
 VOICE: Final = 3.0
 """How much the label branch counts against the decoder; see docs/decisions/0006."""
+SAY: Final = 0.5
+"""How much a sketch counts in the logits of masks; the decoder has the rest. Decision 0011."""
+FOLD: Final = PLANES.index("fold")
 STRIDE = 4
 """Stride of the evidence maps and of the features that the pattern head pools."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Everything that shapes the network; ``glance`` is the width of the label branch (0: none)."""
+    """Everything that shapes the network.
+
+    ``glance`` is the width of the label branch (0: none), ``sketch`` the channels of the decoder
+    that draws zones from what it sees, the coarsest first (none: no such decoder).
+    """
 
     depth: Depth = 50
     classes: int = 8
@@ -37,6 +47,14 @@ class ModelConfig:
     fine: int = 16
     dropout: float = 0.1
     glance: int = 32
+    sketch: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sketch and (len(self.sketch) != 5 or not self.glance):
+            raise ConfigError(
+                "Expected a sketch of five widths beside a label branch, got "
+                f"{self.sketch} beside a branch of width {self.glance}. Fix the recipe."
+            )
 
     @property
     def label(self) -> str:
@@ -46,7 +64,8 @@ class ModelConfig:
         'ResNet-18 U-Net'
         """
         branch = f", label branch ResNet-18 of width {self.glance}" if self.glance else ""
-        return f"ResNet-{self.depth} U-Net{branch}"
+        sketch = ", which draws zones too" if self.sketch else ""
+        return f"ResNet-{self.depth} U-Net{branch}{sketch}"
 
 
 class WaferOutput(NamedTuple):
@@ -56,17 +75,6 @@ class WaferOutput(NamedTuple):
     pattern_logits: Tensor  # [B, P]
     embedding: Tensor  # [B, D], unit length
     evidence: Tensor  # [B, P, H/k, W/k]; its mean over dies plus the bias is the decoder's logit
-
-
-class ConvBlock(nn.Sequential):
-    """Convolution, batch normalisation, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
 
 
 class Decoder(nn.Module):
@@ -121,6 +129,11 @@ class WaferNet(nn.Module):
         self.glance = (
             Glance(config.glance, config.patterns, config.dropout) if config.glance else None
         )
+        self.sketch = (
+            Sketch(self.glance.encoder.channels, config.sketch, config.classes, config.dropout)
+            if self.glance and config.sketch
+            else None
+        )
         for head in (self.mask_head, self.pattern_head):  # most dies and labels are negative
             if head.bias is not None:
                 nn.init.constant_(head.bias, -2.0)
@@ -128,19 +141,24 @@ class WaferNet(nn.Module):
     def forward(self, dies: Tensor, fold: Tensor) -> WaferOutput:
         """Run uint8 ``dies`` [B, H, W] and float ``fold`` [B, H, W]; sides are multiples of 32."""
         planes = self.encode(dies, fold)
-        return self._look(dies, self._read(planes, self.encoder(planes)))
+        return self._look(dies, planes, self._read(planes, self.encoder(planes)))
 
     def perturbed(self, dies: Tensor, fold: Tensor, dropout: float) -> WaferOutput:
         """Run with a share ``dropout`` of the encoder's channels taken away, all scales alike."""
         planes = self.encode(dies, fold)
         features = [F.dropout2d(f, dropout) for f in self.encoder(planes)]
-        return self._look(dies, self._read(planes, features))
+        return self._look(dies, planes, self._read(planes, features))
 
-    def _look(self, dies: Tensor, out: WaferOutput) -> WaferOutput:
-        """Add the label branch, where there is one: two opinions, summed as weighted logits."""
+    def _look(self, dies: Tensor, planes: Tensor, out: WaferOutput) -> WaferOutput:
+        """Add what the label branch says: weighted logits of labels, and of masks if it draws."""
         if self.glance is None:
             return out
-        return out._replace(pattern_logits=out.pattern_logits + VOICE * self.glance(dies))
+        seen = self.glance.see(dies)
+        labels = out.pattern_logits + VOICE * self.glance.name(seen)
+        masks = out.mask_logits
+        if self.sketch is not None:
+            masks = torch.lerp(masks, self.sketch.draw(seen, planes[:, FOLD : FOLD + 1]), SAY)
+        return out._replace(mask_logits=masks, pattern_logits=labels)
 
     def _read(self, planes: Tensor, features: list[Tensor]) -> WaferOutput:
         coarse, full = self.decoder(planes, features)

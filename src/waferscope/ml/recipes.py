@@ -28,6 +28,7 @@ from waferscope.ml.released_runs import (
     refined,
     released,
     released_gpu,
+    sketch,
     usable,
     widened,
 )
@@ -55,7 +56,10 @@ def quick(data: Path | None) -> TrainConfig:
 def smoke(data: Path | None) -> TrainConfig:
     """ResNet-18 for a few steps on tiny synthetic batches: to see the machinery turn."""
     del data
-    model = ModelConfig(depth=18, decoder=(32, 24, 16, 12, 8), fine=8, embedding=32, glance=8)
+    widths = (32, 24, 16, 12, 8)
+    model = ModelConfig(
+        depth=18, decoder=widths, fine=8, embedding=32, glance=8, sketch=(16, 16, 12, 8, 8)
+    )
     return TrainConfig(
         name="smoke",
         model=model,
@@ -190,6 +194,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "glance": glance,
     "glance_more": glance_more,
     "glance_masks": glance_masks,
+    "sketch": sketch,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from waferscope.infer.model_file import find_model
 from waferscope.ml.augment import StrongConfig
-from waferscope.ml.config import Bucket, Mix, TrainConfig
+from waferscope.ml.config import Bucket, LossConfig, Mix, TrainConfig
+from waferscope.ml.model import ModelConfig
 
 
 def released(data: Path | None) -> TrainConfig:
@@ -278,6 +279,39 @@ def glance_masks(data: Path | None) -> TrainConfig:
         learning_rate=1.2e-3,
         seed=2,
         minutes=72.0,
+    )
+
+
+def sketch(data: Path | None) -> TrainConfig:
+    """Draw zones from what the label branch that ships sees: a second opinion on masks.
+
+    All else stands still. Wafers of all sizes in one batch, each as a thumbnail.
+    """
+    mixed = Mix(synth=0.5, real=0.12, mixed=0.16, composed=0.18, noise=0.04)
+    buckets = (
+        Bucket(32, 40, 1.0, 1.0, Mix(synth=0.52, real=0.26, composed=0.16, noise=0.06)),
+        Bucket(64, 66, 1.0, 1.0, mixed),
+        Bucket(96, 13, 1.0, 1.0, Mix(synth=0.55, real=0.2, composed=0.2, noise=0.05)),
+        Bucket(128, 6, 1.0, 1.0, Mix(synth=0.67, real=0.17, composed=0.16)),
+        Bucket(160, 3, 1.0, 1.0, Mix(synth=0.34, real=0.33, composed=0.33)),
+    )
+    return TrainConfig(
+        name="sketch",
+        model=ModelConfig(sketch=(96, 80, 64, 40, 20)),
+        loss=LossConfig(focal_gamma=1.0, passing=0.15),
+        buckets=usable(buckets, data),
+        data=data,
+        steps=10_000,
+        round_steps=100,
+        validate_rounds=100,
+        learning_rate=3.0e-3,
+        warmup_steps=150,
+        ema_decay=0.998,
+        seed=31,
+        threads=2,
+        sketch=True,
+        start_from=find_model(),
+        minutes=62.0,
     )
 
 

@@ -12,6 +12,7 @@ from waferscope.ml.batches import BatchPlan
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.pairs import PairPlan
+from waferscope.ml.sketch_batches import SketchPlan
 
 VALIDATION_SEED: Final = 9_000_001
 
@@ -33,8 +34,14 @@ class Rounds(lightning.LightningDataModule):
         start = 0 if self.trainer is None else self.trainer.global_step
         left = self.config.round_steps - start % self.config.round_steps
         count = min(left, self.config.steps - start)
-        kind = BatchPlan if self.config.semi is None else PairPlan
-        return _loader(kind(self.config, self.train_corpus, start, count), self.config.workers)
+        return _loader(
+            self._plan()(self.config, self.train_corpus, start, count), self.config.workers
+        )
+
+    def _plan(self) -> type[BatchPlan]:
+        if self.config.sketch:
+            return SketchPlan
+        return BatchPlan if self.config.semi is None else PairPlan
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the same held-out batches every time."""

@@ -24,8 +24,8 @@ from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
 from waferscope.ml.metrics import MaskCounts, die_iou
 from waferscope.ml.model import WaferNet, WaferOutput
 
-BRANCH: Final = "glance."
-"""What the names of the label branch's weights begin with."""
+BRANCHES: Final = ("glance", "sketch")
+"""Parts of a network that another of the same kind may lack."""
 ABOUT: Final = "waferscope"
 """Key of a checkpoint under which it says what it holds."""
 
@@ -61,15 +61,20 @@ class SegmentationTask(lightning.LightningModule):
     def start_from(self, net: WaferNet) -> None:
         """Begin with the weights of a trained network of the same settings.
 
-        A label branch that it lacks begins anew, and says nothing yet. Raises RuntimeError for
-        other settings.
+        A label branch that it lacks begins anew, and says nothing yet; a sketch that it lacks
+        begins anew too. Raises RuntimeError for other settings.
         """
         state = net.state_dict()
+        lacking = [
+            f"{name}."
+            for name in BRANCHES
+            if getattr(net, name) is None and getattr(self.net, name) is not None
+        ]
         if net.glance is None and self.net.glance is not None:
             nn.init.zeros_(self.net.glance.head.weight)
             nn.init.zeros_(self.net.glance.head.bias)
-            mine = self.net.state_dict()
-            state = {**{k: v for k, v in mine.items() if k.startswith(BRANCH)}, **state}
+        mine = self.net.state_dict()
+        state |= {k: v for k, v in mine.items() if k.startswith(tuple(lacking))}
         for own in (self.net, self.mean):
             own.load_state_dict(state)
 

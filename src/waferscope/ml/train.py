@@ -25,11 +25,12 @@ from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
 from waferscope.ml.glance_semi import GlanceSemiTask
 from waferscope.ml.glance_task import GlanceTask
-from waferscope.ml.graph.restore import restore_network
+from waferscope.ml.graph.restore import network_config, restore_network
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.rounds import Rounds
 from waferscope.ml.selection import Selection
 from waferscope.ml.semi import SemiTask, expected_shares
+from waferscope.ml.sketch_task import SketchTask
 from waferscope.ml.sources import note_beginning
 from waferscope.ml.task import ABOUT, SegmentationTask
 
@@ -51,6 +52,7 @@ def train(config: TrainConfig, folder: Path, *, tracking_uri: str | None = None)
     """
     folder.mkdir(parents=True, exist_ok=True)
     _check_same_run(config, folder)
+    config = follow_start(config, folder)
     keep_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -92,6 +94,8 @@ def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
         return AdaptTask(config, corpus.fingerprint)
     if config.glance:
         return GlanceTask(config, corpus.fingerprint)
+    if config.sketch:
+        return SketchTask(config, corpus.fingerprint)
     return SegmentationTask(config, corpus.fingerprint)
 
 
@@ -124,6 +128,19 @@ def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
     plan = BatchPlan(replace(config, seed=RESTORE_SEED), corpus, 0, RESTORE_BATCHES)
     batches = (plan[n] for n in range(RESTORE_BATCHES))
     return restore_network(path, ((batch.dies, batch.fold) for batch in batches))
+
+
+def follow_start(config: TrainConfig, folder: Path) -> TrainConfig:
+    """Return the settings of a run whose network sketches if the one that it goes on with does.
+
+    Recipes say nothing of that: a file of another version begins the same run.
+    """
+    last = folder / LAST
+    path = last if last.exists() else config.start_from
+    if path is None or config.model.sketch:
+        return config
+    known = network_config(path) if path.suffix == MODEL_SUFFIX else load_network(path)[0].config
+    return replace(config, model=replace(config.model, sketch=known.sketch))
 
 
 def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.Trainer:

@@ -61,16 +61,16 @@ def test_the_encoding_and_what_reads_it_stay_in_floats_but_for_the_stem(
 ) -> None:
     convs = [node for node in graph.node if node.op_type == "Conv"]
     floats = [conv for conv in convs if not is_int8(graph, conv)]
-    assert len(floats) == 2
+    assert len(floats) == 3
     stored = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     for conv in floats:
         earlier = {node.op_type for node in before(graph, conv)}
         assert not earlier & {"Conv", "QuantizeLinear", "DequantizeLinear"}
         weight = stored[conv.input[1]]
         assert weight.dtype == np.float32
-    # The thin skip reads the planes, the stem of the label branch its thumbnail.
+    # The thin skip reads the planes; the stem of the label branch and the sketch its thumbnail.
     shapes = sorted(stored[c.input[1]].shape[1:] for c in floats)
-    assert shapes == [(4, 7, 7), (6, 3, 3)]
+    assert shapes == [(4, 7, 7), (5, 3, 3), (6, 3, 3)]
     assert len(convs) > 25
 
 

@@ -144,13 +144,13 @@ def ask_all(predictor: Predictor, exam: Exam, real: RealSets | None) -> Asked:
     return replace(
         drawn,
         checked=ask(predictor, real.checked, real.even),
-        composed=_ask_composed(predictor, real, exam.composed),
+        composed=ask_composed(predictor, real, exam.composed),
         wm811k=ask(predictor, unmarked(real.wm811k), real.even),
         mixedwm38=ask(predictor, unmarked(real.mixedwm38), real.even),
     )
 
 
-def _ask_composed(predictor: Predictor, real: RealSets, count: int) -> Answers:
+def ask_composed(predictor: Predictor, real: RealSets, count: int) -> Answers:
     """Half of the mixtures are composed of the even lots' wafers, half of the odd ones'."""
     truths: list[Truth] = []
     even: list[bool] = []

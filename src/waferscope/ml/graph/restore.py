@@ -42,23 +42,32 @@ def restore_network(path: Path, feeds: Iterable[Feed]) -> WaferNet:
     but sees well-scaled numbers once training goes on. Raises ModelError for a file without a
     network of this package, and when ``feeds`` is empty.
     """
-    facts = read_metadata(path)
     try:
-        net = WaferNet(_config(facts["network"]))
+        net = WaferNet(network_config(path))
         weights = dict(_weights(network_graph(onnx.load(str(path)))))
         biases = _load(net, weights)
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"Expected the network of a WaferScope model in {path}, got {error!r}. {_CURE}"
-        ) from error
+        raise _no_network(path, error) from error
     if not _renew_norms(net.eval(), biases, feeds):
         raise ModelError(f"Expected typical wafers to restore {path} with, got none. Give some.")
     return net
 
 
-def _config(network: Mapping[str, Any]) -> ModelConfig:
-    lists: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
-    return ModelConfig(**{"glance": 0, **lists})  # the first files have no label branch
+def network_config(path: Path) -> ModelConfig:
+    """Return what shapes the network of a model file; raise ModelError where it does not say."""
+    try:
+        network: Mapping[str, Any] = read_metadata(path)["network"]
+        lists: dict[str, Any] = {"glance": 0}
+        lists |= {k: tuple(v) if isinstance(v, list) else v for k, v in network.items()}
+        return ModelConfig(**lists)  # the first files have no label branch
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _no_network(path, error) from error
+
+
+def _no_network(path: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"Expected the network of a WaferScope model in {path}, got {error!r}. {_CURE}"
+    )
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[tuple[str, Floats]]:

@@ -1,0 +1,57 @@
+"""Training what draws zones from the features of the label branch; all else stands still.
+
+Labels stay what they are. Wafers come as thumbnails, so a wafer of any size costs the same, and
+each weighs the same. Shapes: B batch, C classes, S the side of the thumbnail.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from waferscope.errors import ConfigError
+from waferscope.ml.branch_task import BranchTask
+from waferscope.ml.config import LossConfig
+from waferscope.ml.losses import dice_loss, focal_loss
+from waferscope.ml.model import WaferNet
+from waferscope.ml.sketch import Sketch
+from waferscope.ml.sketch_batches import SketchBatch
+from waferscope.ml.thumbnail import THUMBNAIL
+
+_LITTLE = 1.0e-6
+
+
+class SketchTask(BranchTask):
+    """A run in which the sketch of a trained network alone learns."""
+
+    def branch_of(self, net: WaferNet) -> Sketch:
+        """Return the sketch of a network; raise ConfigError where it has none."""
+        if net.sketch is None:
+            raise ConfigError("Expected a network that sketches, got none. Set its widths.")
+        return net.sketch
+
+    def training_step(self, batch: SketchBatch, _: int) -> Tensor:  # type: ignore[override]
+        """Return the loss of one batch and log it; the decoder is not run."""
+        self.seed_step()
+        self.net.eval()
+        sketch, glance = self.branch_of(self.net).train(), self.net.glance
+        assert glance is not None
+        with torch.no_grad():
+            features = glance.encoder(batch.planes[:, : len(THUMBNAIL)])
+        loss = sketch_loss(sketch(batch.planes, features).float(), batch, self.config.loss)
+        self.log("loss", loss.detach(), prog_bar=True)
+        return loss
+
+
+def sketch_loss(logits: Tensor, batch: SketchBatch, config: LossConfig) -> Tensor:
+    """Return the loss of logits [B, C, S, S] against the dies that lie in each cell, a scalar.
+
+    A cell weighs as much as its known dies, passing ones by ``config.passing``.
+    """
+    fails, known_fails = batch.fails.float().unbind(dim=1)
+    passes, known_passes = batch.passes.float().unbind(dim=1)
+    weight = known_fails + config.passing * known_passes
+    share = (fails + config.passing * passes) / weight.clamp(min=_LITTLE)
+    focal = focal_loss(logits, share, weight, config.focal_gamma)
+    dice = dice_loss(logits, fails / known_fails.clamp(min=_LITTLE), known_fails)
+    return config.focal * focal + config.dice * dice

@@ -1,0 +1,124 @@
+"""Training the sketch: it alone learns, its mean ships, and labels stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.ml.small import TINY, build_net, short_run
+from waferscope.errors import ConfigError
+from waferscope.ml.config import Bucket, LossConfig, Mix
+from waferscope.ml.corpus import Corpus
+from waferscope.ml.sketch_batches import SketchBatch, SketchPlan
+from waferscope.ml.sketch_task import SketchTask, sketch_loss
+from waferscope.ml.task import ABOUT
+from waferscope.ml.thumbnail import SIDE
+from waferscope.ml.train import follow_start, load_network, train
+from waferscope.synth import SynthConfig
+
+CONFIG = replace(
+    short_run(),
+    sketch=True,
+    buckets=(Bucket(32, 4, 1.0, 1.0, Mix()), Bucket(64, 2, 1.0, 1.0, Mix())),
+)
+PLAIN = replace(TINY, sketch=())
+
+
+@pytest.fixture
+def task() -> SketchTask:
+    begun = SketchTask(CONFIG)
+    begun.start_from(build_net())
+    return begun
+
+
+@pytest.fixture
+def batch() -> SketchBatch:
+    return SketchPlan(CONFIG, Corpus(SynthConfig()), 0, 1)[0]
+
+
+def test_a_step_reaches_the_sketch_and_nothing_else(task: SketchTask, batch: SketchBatch) -> None:
+    optimizer = task.configure_optimizers()["optimizer"]
+    before = {n: v.clone() for n, v in task.net.state_dict().items()}
+    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
+    for group in optimizer.param_groups:
+        group["lr"] = 1.0e-2
+    optimizer.step()
+    changed = {n for n, v in task.net.state_dict().items() if not torch.equal(v, before[n])}
+    assert all(name.startswith("sketch.") for name in changed)
+    learning = {n for n, p in task.net.named_parameters() if p.requires_grad}
+    assert learning <= changed
+    assert learning == {f"sketch.{n}" for n, _ in task.branch_of(task.net).named_parameters()}
+
+
+def test_steps_lower_the_loss_of_their_batch(task: SketchTask, batch: SketchBatch) -> None:
+    optimizer = task.configure_optimizers()["optimizer"]
+    for group in optimizer.param_groups:
+        group["lr"] = 1.0e-2
+    losses = []
+    for _ in range(6):
+        loss = task.training_step(batch, 0)
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_the_mean_follows_and_is_kept(task: SketchTask) -> None:
+    mean = task.branch_of(task.mean).head.bias
+    mine = task.branch_of(task.net).head.bias
+    assert mean is not None
+    assert mine is not None
+    with torch.no_grad():
+        mine.add_(1.0)
+    gap = float((mine - mean).abs().max())
+    task.on_train_batch_end()
+    assert 0.0 < float((mine - mean).abs().max()) < gap
+
+
+def test_right_cells_cost_less_than_wrong_ones_and_unknown_ones_nothing() -> None:
+    inside = torch.zeros(1, 1, SIDE, SIDE)
+    inside[..., :20] = 0.5
+    known = torch.full_like(inside, 0.5)
+    known[..., 40:] = 0.0
+    fails = torch.stack([inside, known], dim=1)
+    batch = SketchBatch(torch.zeros(1, 5, SIDE, SIDE), fails, torch.zeros_like(fails))
+    right = torch.where(inside > 0, 6.0, -6.0)
+    elsewhere = torch.where(known > 0, right, 6.0)
+    config = LossConfig()
+    cost = float(sketch_loss(right, batch, config))
+    assert cost == pytest.approx(float(sketch_loss(elsewhere, batch, config)))
+    assert cost < 0.02
+    assert float(sketch_loss(-right, batch, config)) > 2.0
+
+
+def test_a_run_begins_with_a_network_that_lacks_a_sketch(tmp_path: Path) -> None:
+    whole = replace(short_run(), model=PLAIN, steps=2, round_steps=2, workers=0)
+    first = train(whole, tmp_path / "first")
+    last = train(
+        replace(CONFIG, steps=4, round_steps=2, workers=0, start_from=first), tmp_path / "run"
+    )
+    (before, _), (net, about) = load_network(first), load_network(last)
+    assert about["steps"] == 4
+    assert net.sketch is not None
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[name], value)
+
+
+def test_other_runs_keep_the_sketch_of_what_they_go_on_with(tmp_path: Path) -> None:
+    plain = replace(short_run(), model=PLAIN, start_from=tmp_path / "last.ckpt")
+    net = build_net()
+    state = {f"ema.module.{name}": value for name, value in net.state_dict().items()}
+    about = {"model": asdict(net.config), "recipe": "smoke", "steps": 1}
+    torch.save({ABOUT: about, "state_dict": state}, tmp_path / "last.ckpt")
+    assert follow_start(plain, tmp_path / "new").model.sketch == TINY.sketch
+    assert follow_start(replace(plain, start_from=None), tmp_path / "new").model.sketch == ()
+    assert follow_start(replace(plain, start_from=None), tmp_path).model.sketch == TINY.sketch
+
+
+def test_a_network_without_a_sketch_cannot_be_trained_so() -> None:
+    with pytest.raises(ConfigError, match="sketches"):
+        SketchTask(replace(CONFIG, model=PLAIN))
