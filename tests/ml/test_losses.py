@@ -82,6 +82,12 @@ def test_dice_loss_is_0_for_the_truth_and_near_1_for_its_opposite() -> None:
     assert float(dice_loss(-right, target, weight)) > 0.99
 
 
+def test_dice_loss_is_0_for_the_truth_whatever_the_dies_weigh() -> None:
+    target = torch.tensor([[[[1.0, 1.0, 0.0, 0.0]]]])
+    weight = torch.tensor([[[[1.0, 0.25, 0.5, 1.0]]]])
+    assert float(dice_loss(60.0 * target - 30.0, target, weight)) == pytest.approx(0.0, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ["focal", "dice"])
 def test_unknown_dies_have_no_gradient_and_no_say(name: str) -> None:
     logits, target, weight = drawn(2)

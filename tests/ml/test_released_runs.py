@@ -42,6 +42,18 @@ def test_the_label_branch_is_trained_beside_the_model_that_ships() -> None:
     assert sum(p.numel() for p in net.parameters()) < 39e6
 
 
+def test_the_sketch_is_trained_beside_the_model_that_ships_and_is_small() -> None:
+    config = build_recipe("sketch", DATA)
+    assert config.sketch
+    assert config.start_from is not None
+    assert config.start_from.suffix == ".onnx"
+    with torch.device("meta"):
+        net = WaferNet(config.model)
+    assert net.sketch is not None
+    assert sum(p.numel() for p in net.sketch.parameters()) < 1e6
+    assert sum(p.numel() for p in net.parameters()) < 39e6
+
+
 def test_the_run_for_a_gpu_fits_its_time() -> None:
     """Batches and prefetched ones are bounded by the workers; the clock leaves time to set up."""
     config = build_recipe("released_gpu", DATA)

@@ -12,6 +12,7 @@ from waferscope.ml.config import SemiConfig
 from waferscope.ml.corpus import open_corpus
 from waferscope.ml.pairs import PairPlan
 from waferscope.ml.rounds import Rounds
+from waferscope.ml.sketch_batches import SketchPlan
 
 
 def test_rounds_begin_where_the_run_stands() -> None:
@@ -49,3 +50,10 @@ def test_runs_with_unlabelled_wafers_are_fed_pairs_and_validated_without() -> No
     plain = Rounds(short_run(), corpus, corpus)
     ours, theirs = (next(iter(r.val_dataloader())) for r in (rounds, plain))
     assert torch.equal(ours.dies, theirs.dies)
+
+
+def test_a_sketch_is_fed_thumbnails_and_validated_on_dies() -> None:
+    corpus = open_corpus(None, "train")
+    rounds = Rounds(replace(short_run(), sketch=True), corpus, corpus)
+    assert isinstance(rounds.train_dataloader().dataset, SketchPlan)
+    assert next(iter(rounds.val_dataloader())).dies.dtype == torch.uint8

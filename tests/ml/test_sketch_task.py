@@ -108,13 +108,17 @@ def test_a_run_begins_with_a_network_that_lacks_a_sketch(tmp_path: Path) -> None
         torch.testing.assert_close(net.state_dict()[name], value)
 
 
-def test_other_runs_keep_the_sketch_of_what_they_go_on_with(tmp_path: Path) -> None:
+def test_other_runs_keep_the_sketch_of_what_they_go_on_with(
+    tmp_path: Path, fp32_file: Path
+) -> None:
     plain = replace(short_run(), model=PLAIN, start_from=tmp_path / "last.ckpt")
     net = build_net()
     state = {f"ema.module.{name}": value for name, value in net.state_dict().items()}
     about = {"model": asdict(net.config), "recipe": "smoke", "steps": 1}
     torch.save({ABOUT: about, "state_dict": state}, tmp_path / "last.ckpt")
     assert follow_start(plain, tmp_path / "new").model.sketch == TINY.sketch
+    from_file = replace(plain, start_from=fp32_file)
+    assert follow_start(from_file, tmp_path / "new").model.sketch == TINY.sketch
     assert follow_start(replace(plain, start_from=None), tmp_path / "new").model.sketch == ()
     assert follow_start(replace(plain, start_from=None), tmp_path).model.sketch == TINY.sketch
 

@@ -19,8 +19,8 @@ BAG_DIES = 4
 def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float) -> Tensor:
     """Return the class-balanced focal loss of dies, a scalar.
 
-    ``weight`` [B, C, H, W] is 0 where the truth is unknown. Each class is scaled by its own
-    positives, and a class without known dies does not count.
+    ``weight`` [B, C, H, W] is 0 where the truth is unknown; ``target`` may hold shares. Each class
+    is scaled by its own positives, and a class without known dies does not count.
     """
     truth = target.clamp(min=0).to(logits.dtype)
     loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
@@ -33,7 +33,10 @@ def focal_loss(logits: Tensor, target: Tensor, weight: Tensor, gamma: float) -> 
 
 
 def dice_loss(logits: Tensor, target: Tensor, weight: Tensor, smooth: float = 5.0) -> Tensor:
-    """Return 1 - Dice pooled over the batch, mean over the classes with known dies, a scalar."""
+    """Return 1 - Dice pooled over the batch, mean over the classes with known dies, a scalar.
+
+    ``target`` may hold shares; a die counts by its ``weight``.
+    """
     truth = target.clamp(min=0).to(logits.dtype) * weight
     probs = torch.sigmoid(logits)
     both = (probs * truth).sum(dim=(0, 2, 3))

@@ -15,7 +15,7 @@ from tests.ml.small import PATTERNS, draw_dies
 from waferscope.errors import ModelError
 from waferscope.ml.graph.export import Served, fold_batch_norms, read_metadata, write_metadata
 from waferscope.ml.graph.quantise import store_halves
-from waferscope.ml.graph.restore import conv_norm_pairs, restore_network
+from waferscope.ml.graph.restore import conv_norm_pairs, network_config, restore_network
 from waferscope.ml.model import WaferNet
 
 
@@ -118,6 +118,22 @@ def test_a_file_of_another_network_is_refused(
         onnx.save(model, str(tmp_path / "other.onnx"))
         with pytest.raises(ModelError, match=r"Expected the network of a WaferScope model"):
             restore_network(tmp_path / "other.onnx", [feed])
+
+
+def test_a_file_says_what_shapes_its_network(
+    net: WaferNet, fp32_file: Path, tmp_path: Path
+) -> None:
+    assert network_config(fp32_file) == net.config
+    model, facts = onnx.load(str(fp32_file)), read_metadata(fp32_file)
+    kept = {k: v for k, v in facts["network"].items() if k not in ("glance", "sketch")}
+    write_metadata(model, {**facts, "network": kept})
+    onnx.save(model, str(tmp_path / "first.onnx"))
+    first = network_config(tmp_path / "first.onnx")
+    assert (first.glance, first.sketch) == (0, ())
+    write_metadata(model, {**facts, "network": None})
+    onnx.save(model, str(tmp_path / "none.onnx"))
+    with pytest.raises(ModelError, match="Expected the network"):
+        network_config(tmp_path / "none.onnx")
 
 
 def test_a_file_that_lacks_weights_is_refused(
