@@ -68,7 +68,7 @@ def test_dice_loss_against_a_loop() -> None:
     for at in every():
         p, w = sigmoid(float(logits[at])), float(weight[at])
         t = max(0.0, float(target[at]))
-        both[at[1]] += p * w * t * w
+        both[at[1]] += p * t * w
         total[at[1]] += p * w + t * w
     expected = np.mean(1.0 - (2.0 * both + 5.0) / (total + 5.0))
     assert float(dice_loss(logits, target, weight)) == pytest.approx(expected, rel=1e-5)
