@@ -9,11 +9,14 @@ import pytest
 import torch
 
 from tests.ml.small import CLASSES, draw_dies, short_run
+from waferscope.domain.wafermap import Reticle
+from waferscope.ml.batches import collate
 from waferscope.ml.config import Bucket, Mix
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.data import Sample
+from waferscope.ml.model import FOLD, WaferNet
 from waferscope.ml.sketch_batches import SketchPlan, shrink
-from waferscope.ml.thumbnail import SIDE, Thumbnail, lay
+from waferscope.ml.thumbnail import SIDE
 from waferscope.synth import SynthConfig
 
 CONFIG = replace(
@@ -47,12 +50,22 @@ def test_a_large_wafer_is_averaged(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(shrink([one]).fails[0, 0].numpy(), asked, atol=2e-3)
 
 
-def test_planes_are_the_thumbnail_and_the_fold(rng: np.random.Generator) -> None:
-    one = sample(rng, (27, 25))
+def test_planes_are_those_that_the_network_draws_from(net: WaferNet) -> None:
+    """Of a wafer whose third column of each field fails, somewhere on a larger canvas."""
+    dies = np.ones((27, 25), np.uint8)
+    dies[:, 2::5] = 2
+    one = replace(sample(np.random.default_rng(0), dies.shape), dies=dies, reticle=Reticle(3, 5))
+    batch = collate([one], (64, 96), np.random.default_rng(8))
+    assert not batch.dies[0, 0].any()
     planes = shrink([one]).planes
     assert planes.shape == (1, 5, SIDE, SIDE)
-    dies = torch.from_numpy(one.dies)[None]
-    torch.testing.assert_close(planes[:, :4], Thumbnail()(dies, lay(dies)))
+    assert 0.0 < float(planes[:, 4].mean()) < 1.0
+    assert net.glance is not None
+    with torch.no_grad():
+        seen = net.glance.see(batch.dies)
+        fold = net.encode(batch.dies, batch.fold)[:, FOLD : FOLD + 1]
+    torch.testing.assert_close(planes[:, :4], seen.planes, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(planes[:, 4:], seen.lattice.shrink(fold), rtol=1e-4, atol=1e-4)
 
 
 def test_a_step_draws_from_all_buckets_and_from_its_number_alone() -> None:

@@ -188,6 +188,12 @@ class TrainConfig:
                 f"Expected minutes above 0 for a run, got {self.minutes}. Leave them out for a run "
                 "that ends by its steps."
             )
+        kinds = (self.semi is not None, self.adapt is not None, self.glance)
+        if self.sketch and any(kinds):
+            raise ConfigError(
+                "Expected a run of the sketch alone, got one that also asks for `semi`, `adapt` or "
+                "`glance`. Run one after the other."
+            )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:
             raise ConfigError(

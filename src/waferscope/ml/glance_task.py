@@ -1,7 +1,7 @@
 """Training the label branch of a network whose other weights stand still.
 
-The masks stay what they are, die for die, and a step costs a twentieth of one of the whole
-network: so the labels, which need many more wafers than the masks, can see them.
+What the decoder marks stays what it is, die for die, and a step costs a twentieth of one of the
+whole network: so the labels, which need many more wafers than the masks, can see them.
 """
 
 from __future__ import annotations

@@ -144,7 +144,10 @@ class WaferNet(nn.Module):
         return self._look(dies, planes, self._read(planes, self.encoder(planes)))
 
     def perturbed(self, dies: Tensor, fold: Tensor, dropout: float) -> WaferOutput:
-        """Run with a share ``dropout`` of the encoder's channels taken away, all scales alike."""
+        """Run with a share ``dropout`` of the encoder's channels taken away, all scales alike.
+
+        The label branch sees all, and so does what draws from it.
+        """
         planes = self.encode(dies, fold)
         features = [F.dropout2d(f, dropout) for f in self.encoder(planes)]
         return self._look(dies, planes, self._read(planes, features))
@@ -157,7 +160,8 @@ class WaferNet(nn.Module):
         labels = out.pattern_logits + VOICE * self.glance.name(seen)
         masks = out.mask_logits
         if self.sketch is not None:
-            masks = torch.lerp(masks, self.sketch.draw(seen, planes[:, FOLD : FOLD + 1]), SAY)
+            drawn = self.sketch.draw(seen, planes[:, FOLD : FOLD + 1])
+            masks = masks - SAY * (masks - drawn)  # torch.lerp exports as two sums and a choice
         return out._replace(mask_logits=masks, pattern_logits=labels)
 
     def _read(self, planes: Tensor, features: list[Tensor]) -> WaferOutput:

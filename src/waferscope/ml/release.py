@@ -38,7 +38,7 @@ LEAST_AGREEMENT: Final = 0.999
 LADDER: Final = (
     QuantConfig(),
     QuantConfig(operators=("Conv",)),
-    QuantConfig(operators=("Conv",), halves=("net.decoder.", "net.mask_head.")),
+    QuantConfig(operators=("Conv",), halves=("net.decoder.", "net.mask_head.", "net.sketch.")),
 )
 """Ways to quantise, the fastest first."""
 LOSS_WAFERS: Final = 400

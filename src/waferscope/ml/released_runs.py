@@ -212,7 +212,7 @@ def branch_real(data: Path | None) -> TrainConfig:
 
 
 def glance(data: Path | None) -> TrainConfig:
-    """Train a label branch beside the model that ships: its masks stay as they are."""
+    """Train a label branch beside the model that ships: its decoder stays as it is."""
     buckets = (
         Bucket(32, 40, 1.0, 1.0, Mix(synth=0.08, real=0.76, composed=0.08, noise=0.08)),
         Bucket(64, 76, 1.0, 1.0, Mix(synth=0.07, real=0.3, mixed=0.53, composed=0.08, noise=0.02)),

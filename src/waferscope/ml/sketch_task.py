@@ -11,7 +11,7 @@ from torch import Tensor
 
 from waferscope.errors import ConfigError
 from waferscope.ml.branch_task import BranchTask
-from waferscope.ml.config import LossConfig
+from waferscope.ml.config import LossConfig, TrainConfig
 from waferscope.ml.losses import dice_loss, focal_loss
 from waferscope.ml.model import WaferNet
 from waferscope.ml.sketch import Sketch
@@ -22,7 +22,25 @@ _LITTLE = 1.0e-6
 
 
 class SketchTask(BranchTask):
-    """A run in which the sketch of a trained network alone learns."""
+    """A run in which the sketch of a trained network alone learns.
+
+    Raises ConfigError when it begins with nothing, or with a network that names no patterns: what
+    it draws from stands still.
+    """
+
+    def __init__(self, config: TrainConfig, data_fingerprint: str = "") -> None:
+        super().__init__(config, data_fingerprint)
+        if config.start_from is None:
+            raise ConfigError("Expected a trained network to sketch with, got none. Name it.")
+
+    def start_from(self, net: WaferNet) -> None:
+        """Begin with the weights of a network that has a label branch."""
+        if net.glance is None:
+            raise ConfigError(
+                "Expected a network with a label branch to sketch with, got one without. "
+                "Train one with `glance` first."
+            )
+        super().start_from(net)
 
     def branch_of(self, net: WaferNet) -> Sketch:
         """Return the sketch of a network; raise ConfigError where it has none."""

@@ -62,9 +62,12 @@ class SegmentationTask(lightning.LightningModule):
         """Begin with the weights of a trained network of the same settings.
 
         A label branch that it lacks begins anew, and says nothing yet; a sketch that it lacks
-        begins anew too. Raises RuntimeError for other settings.
+        begins anew too, and one that this run has no place for is left out. Raises RuntimeError for
+        other settings.
         """
         state = net.state_dict()
+        if self.net.sketch is None:
+            state = {k: v for k, v in state.items() if not k.startswith("sketch.")}
         lacking = [
             f"{name}."
             for name in BRANCHES

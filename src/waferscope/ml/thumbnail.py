@@ -36,8 +36,9 @@ class Span(NamedTuple):
     def rows(self) -> Tensor:
         """Return how much each of N rows takes of each of S cells, [B, N, S]; a row sums to 1.
 
-        A row that holds several cells takes the mean of those around its middle, one that is
-        smaller than a cell lies between two. Rows off the wafer take those of its rim.
+        A row that holds several cells takes a mean of those around its middle that reaches into
+        its neighbours; one that is smaller than a cell lies between two. Rows off the wafer take
+        those of its rim.
         """
         step = (self.held / SIDE)[:, None]
         row = torch.arange(self.length, device=step.device, dtype=step.dtype)

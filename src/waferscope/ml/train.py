@@ -131,16 +131,18 @@ def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
 
 
 def follow_start(config: TrainConfig, folder: Path) -> TrainConfig:
-    """Return the settings of a run whose network sketches if the one that it goes on with does.
+    """Return the settings of a run whose network sketches as the one does that it goes on with.
 
-    Recipes say nothing of that: a file of another version begins the same run.
+    Recipes say nothing of that: a file of another version begins the same run. Where the label
+    branch learns, a sketch of what it was goes: masks stay those of the decoder.
     """
     last = folder / LAST
     path = last if last.exists() else config.start_from
-    if path is None or config.model.sketch:
+    if path is None or config.glance:
         return config
     known = network_config(path) if path.suffix == MODEL_SUFFIX else load_network(path)[0].config
-    return replace(config, model=replace(config.model, sketch=known.sketch))
+    sketch = known.sketch or config.model.sketch
+    return replace(config, model=replace(config.model, sketch=sketch))
 
 
 def build_trainer(config: TrainConfig, folder: Path, logger: Any) -> lightning.Trainer:

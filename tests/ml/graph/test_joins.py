@@ -8,14 +8,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorsData
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.infer import load_predictor
-from waferscope.ml.graph.joins import join_bytes
+from waferscope.ml.graph.joins import align_joins, join_bytes
 from waferscope.ml.graph.quantise import quantise
 
-JOINS = 8
-"""Five of the decoder, three of the sketch."""
+JOINS = 6
+"""Five of the decoder; one of the sketch, which else joins what the label branch reads too."""
 
 
 def joins_of_bytes(graph: onnx.GraphProto) -> list[NodeProto]:
@@ -88,3 +89,20 @@ def test_only_what_has_one_range_is_copied(
     onnx.checker.check_model(helper.make_model(graph))
     kinds = [node.op_type for node in graph.node]
     assert kinds.count("DequantizeLinear") == 3 - 2 * bytes_joined
+
+
+def test_what_others_read_too_keeps_its_range() -> None:
+    """The label branch's features are joined by the sketch and read by the branch itself."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("Relu", ["y"], ["b"]),
+        helper.make_node("Concat", ["a", "b"], ["joined"], axis=1),
+        helper.make_node("Conv", ["a", "w"], ["next"]),
+    ]
+    for reader, shared in ((nodes[3], False), (helper.make_node("Abs", ["x"], ["next"]), True)):
+        graph = helper.make_graph([*nodes[:3], reader], "g", [], [])
+        highest = {"a": 1.0, "b": 5.0, "joined": 5.0}
+        bounds = {n: (np.float32(0.0), np.float32(value)) for n, value in highest.items()}
+        ranges = TensorsData(CalibrationMethod.MinMax, bounds)
+        align_joins(graph, ranges)
+        assert float(ranges["a"].highest) == (5.0 if shared else 1.0)

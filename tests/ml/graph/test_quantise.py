@@ -231,3 +231,20 @@ def test_the_gentlest_file_keeps_the_decoder_in_floats_of_16_bits(
         for file in (fp32_file, path, plain)
     )
     assert 0 < np.abs(gentle - whole).mean() < np.abs(rough - whole).mean()
+
+
+def test_masks_are_not_rounded_after_their_heads(graph: onnx.GraphProto) -> None:
+    """What the sketch says is rounded once; it is spread and meets the decoder in floats."""
+    (sketched,) = (
+        node
+        for node in graph.node
+        if node.op_type == "Conv" and any("sketch.head.weight" in name for name in node.input)
+    )
+    kinds, reached = [], {sketched.output[0]}
+    for node in graph.node:
+        if any(name in reached for name in node.input) and node.op_type != "Sigmoid":
+            kinds.append(node.op_type)
+            reached.update(node.output)
+    assert {"MatMul", "Sub", "Mul"} <= set(kinds)
+    assert not {"Add", "Where"} & set(kinds)
+    assert kinds.count("QuantizeLinear") == 1

@@ -17,21 +17,25 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 
 MOVES: Final = ("Transpose", "Gather")
 """Operators that hand values on as they are."""
+_COPY: Final = (*MOVES, "Concat")
 
 
 def align_joins(graph: onnx.GraphProto, ranges: TensorsData) -> None:
     """Give what a Concat joins, and what it gives, one range: its bytes can then be copied.
 
-    Nothing is lost: the narrower input would be rounded to the wider range in the Concat. Inputs
-    that may be negative or have other readers keep theirs.
+    Nothing is lost: the narrower input would be rounded to the wider range in the Concat. Where an
+    input may be negative, or something else than a join reads it too, all keep theirs.
     """
     makers = {output: node for node in graph.node for output in node.output}
+    calculated = {name for node in graph.node if node.op_type not in _COPY for name in node.input}
     for node in graph.node:
         if node.op_type != "Concat" or node.output[0] not in ranges:
             continue
         chains = [_moved(name, makers) for name in node.input]
         made = [makers.get(chain[-1]) for chain in chains]
         if any(one is None or one.op_type != "Relu" for one in made):
+            continue
+        if any(name in calculated for chain in chains for name in chain):
             continue
         highest = max(np.max(ranges[chain[-1]].highest) for chain in chains)
         shared = TensorData(lowest=np.float32(0.0), highest=np.float32(highest))
