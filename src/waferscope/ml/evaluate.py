@@ -110,6 +110,8 @@ def evaluate(
         report["against"] = {"model": other["model"], "gains": gains(tree, other_tree)}
     if data is not None and real is not None:
         report |= _beside_on_real(beside, data, real, tree, say)
+        if "peer" in report:
+            report["peer"]["version"] = report["model"]["version"]
     return report
 
 

@@ -61,3 +61,10 @@ def test_the_table_says_which_way_is_better() -> None:
     assert len(lines) == len(ROWS) + 3
     assert "| noise wafers with a reported defect | at most 0.015 | not measured |  |" in lines
     assert "| MixedWM38 exact match | at least 0.975 | not measured |  |" in lines
+
+
+@pytest.mark.parametrize(("version", "said"), [("2.0", ""), ("1.9", ", measured with 1.9")])
+def test_a_figure_of_another_version_says_so(version: str, said: str) -> None:
+    section = {"gain": {"value": 0.05, "low": 0.01, "high": 0.1}, "version": version}
+    rows = headline_rows({"model": {"version": "2.0"}, "peer": section})
+    assert rows[-1][2:] == [f"0.050 (0.010 to 0.100){said}", "met"]

@@ -70,3 +70,4 @@ def test_a_report_is_measured_beside_a_peer_of_the_training_wafers(
     assert [w.wafer_id for w in taught] == [w.wafer_id for w in train]
     ours, theirs = (report[k]["macro_f1"]["value"] for k in ("wm811k", "peer"))
     assert report["peer"]["gain"]["value"] == pytest.approx(ours - theirs)
+    assert report["peer"]["version"] == report["model"]["version"]

@@ -92,5 +92,14 @@ def headline_rows(report: Report) -> list[list[str]]:
         if figure is None or figure["value"] is None:
             rows.append([row.name, row.asked(), "not measured", ""])
             continue
-        rows.append([row.name, row.asked(), shown(figure), "met" if row.met(figure) else "missed"])
+        verdict = "met" if row.met(figure) else "missed"
+        rows.append([row.name, row.asked(), shown(figure) + _earlier(report, row), verdict])
     return rows
+
+
+def _earlier(report: Report, row: Row) -> str:
+    """Say so where a figure was measured with another version than the one reported."""
+    version = report[row.place[0]].get("version")
+    if version is None or version == report["model"]["version"]:
+        return ""
+    return f", measured with {version}"

@@ -165,11 +165,12 @@ def _invariance(section: Report) -> list[str]:
 
 def _peer(section: Report) -> list[str]:
     gain = section["gain"]
+    measured = f"WaferScope {section.get('version', '')}".strip()
     return [
         "## Against a plain classifier\n",
         f"{section['name']}, trained on the same split, its thresholds fitted in the same way: "
         f"WM-811K macro-F1 {shown(section['macro_f1'])} ({shown(section['most_likely'])} by the "
-        f"likeliest label alone). WaferScope has {shown(gain)} more, paired over lots; it is "
+        f"likeliest label alone). {measured} has {shown(gain)} more, paired over lots; it is "
         f"ahead in {plain(gain['better'])} of the resamples.\n",
     ]
 
