@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from waferscope.domain.wafermap import WaferMap
 from waferscope.errors import ModelError
+from waferscope.infer.batching import crop
 from waferscope.infer.model_file import ModelInfo, open_model
-from waferscope.infer.postprocess import RawBatch, build_predictions, calibrate
+from waferscope.infer.postprocess import STEPS, RawBatch, build_predictions, calibrate
 
 DIES = np.array([[0, 1, 2], [2, 2, 1]], np.uint8)
 
@@ -77,6 +78,17 @@ def test_probabilities_that_overshoot_are_held(info: ModelInfo) -> None:
     (prediction,) = build_predictions(raw, [WaferMap(DIES)], info, info.mask_thresholds)
     assert prediction.probs[0].max() == 1.0
     assert not prediction.probs[1].any()
+
+
+def test_probabilities_are_told_in_steps(info: ModelInfo) -> None:
+    raw = raw_batch()
+    said = np.random.default_rng(0).random(raw.mask_probs.shape, np.float32)
+    raw.mask_probs[:] = said
+    (prediction,) = build_predictions(raw, [WaferMap(DIES)], info, info.mask_thresholds)
+    steps = prediction.probs * STEPS
+    np.testing.assert_array_equal(steps, np.rint(steps))
+    rounded = crop(said[0], DIES.shape) * (DIES > 0)
+    np.testing.assert_allclose(prediction.probs, rounded, rtol=0.0, atol=0.5 / STEPS)
 
 
 @pytest.mark.parametrize("name", ["mask_probs", "pattern_probs", "embedding"])
