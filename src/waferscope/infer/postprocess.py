@@ -20,7 +20,7 @@ from waferscope.infer.model_file import ModelInfo
 
 FloatArray = npt.NDArray[np.float32]
 STEPS: Final = 1024
-"""Steps of a die's probability: a kept prediction takes a tenth of the bytes or less.
+"""Steps of a die's probability: few enough values that a kept prediction is small.
 
 They are exact in binary, and finer than thresholds are told.
 """
