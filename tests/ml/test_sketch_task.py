@@ -15,7 +15,7 @@ from waferscope.errors import ConfigError
 from waferscope.ml.config import Bucket, LossConfig, Mix, SemiConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.sketch_batches import SketchBatch, SketchPlan
-from waferscope.ml.sketch_task import SketchTask, sketch_loss
+from waferscope.ml.sketch_task import SketchTask, sketch_loss, sketch_of
 from waferscope.ml.task import ABOUT
 from waferscope.ml.thumbnail import SIDE
 from waferscope.ml.train import follow_start, load_network, train
@@ -53,7 +53,7 @@ def test_a_step_reaches_the_sketch_and_nothing_else(task: SketchTask, batch: Ske
     assert all(name.startswith("sketch.") for name in changed)
     learning = {n for n, p in task.net.named_parameters() if p.requires_grad}
     assert learning <= changed
-    assert learning == {f"sketch.{n}" for n, _ in task.branch_of(task.net).named_parameters()}
+    assert learning == {f"sketch.{n}" for n, _ in sketch_of(task.net).named_parameters()}
 
 
 def test_steps_lower_the_loss_of_their_batch(task: SketchTask, batch: SketchBatch) -> None:
@@ -71,8 +71,8 @@ def test_steps_lower_the_loss_of_their_batch(task: SketchTask, batch: SketchBatc
 
 
 def test_the_mean_follows(task: SketchTask) -> None:
-    mean = task.branch_of(task.mean).head.bias
-    mine = task.branch_of(task.net).head.bias
+    mean = sketch_of(task.mean).head.bias
+    mine = sketch_of(task.net).head.bias
     assert mean is not None
     assert mine is not None
     with torch.no_grad():

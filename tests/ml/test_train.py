@@ -125,19 +125,23 @@ def stopped_and_finished(config: TrainConfig, finished: Path, folder: Path) -> l
     return folders
 
 
-@pytest.mark.parametrize("kind", ["fixmatch", "adapt"])
+@pytest.mark.parametrize("kind", ["fixmatch", "adapt", "sketch_more"])
 def test_other_kinds_of_run_resume_to_the_same_weights_too(
     kind: str, finished: Path, tmp_path: Path
 ) -> None:
-    """Thresholds and the mean are part of it for one, what stands still for the other."""
-    semi = replace(short_run(), semi=SemiConfig(wait=0.0, ramp=0.0, threshold=0.6, floor=0.5))
-    adapt = replace(short_run(), adapt=AdaptConfig(), start_from=finished / LAST)
-    whole, broken = map(
-        weights, stopped_and_finished(semi if kind == "fixmatch" else adapt, finished, tmp_path)
-    )
+    """Thresholds and the mean are part of it for one, what stands still or teaches for others."""
+    begun = replace(short_run(), start_from=finished / LAST)
+    config = {
+        "fixmatch": replace(
+            short_run(), semi=SemiConfig(wait=0.0, ramp=0.0, threshold=0.6, floor=0.5)
+        ),
+        "adapt": replace(begun, adapt=AdaptConfig()),
+        "sketch_more": replace(begun, sketch=True, branch_rate=0.2),
+    }[kind]
+    whole, broken = map(weights, stopped_and_finished(config, finished, tmp_path))
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
     still = torch.equal(whole["net.encoder.conv1.weight"], weights(finished)[MEAN_STEM])
-    assert still == (kind == "adapt")
+    assert still == (kind != "fixmatch")
 
 
 def test_the_run_for_a_gpu_turns_on_a_cpu(finished: Path, tmp_path: Path) -> None:

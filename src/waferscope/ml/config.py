@@ -141,7 +141,8 @@ class TrainConfig:
     trained encoder that stands still. ``annotated`` is a folder of wafers with drawn masks,
     ``counts[n]`` the weight of synthetic wafers with n classes (the generator's own if left out).
     With ``glance`` the label branch alone learns, with ``sketch`` what draws zones from its
-    features, each batch drawn from all buckets at once.
+    features, each batch drawn from all buckets at once; with a ``branch_rate`` above 0 the label
+    branch learns along, at that share of the learning rate.
     A run of ``minutes`` ends after that time if not by its steps, its learning rate lowered in
     time.
     """
@@ -173,6 +174,7 @@ class TrainConfig:
     adapt: AdaptConfig | None = None
     glance: bool = False
     sketch: bool = False
+    branch_rate: float = 0.0
     annotated: Path | None = None
     counts: tuple[float, ...] | None = None
     minutes: float | None = None
@@ -193,6 +195,11 @@ class TrainConfig:
             raise ConfigError(
                 "Expected a run of the sketch alone, got one that also asks for `semi`, `adapt` or "
                 "`glance`. Run one after the other."
+            )
+        if self.branch_rate and not self.sketch:
+            raise ConfigError(
+                "Expected a rate for the label branch in a run of the sketch, got "
+                f"{self.branch_rate} without one. Set `sketch` too."
             )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:

@@ -36,7 +36,7 @@ class Glance(nn.Module):
 
     def forward(self, dies: Tensor) -> Tensor:
         """Map uint8 ``dies`` [B, H, W] to logits [B, P]."""
-        return self.name(self.see(dies))
+        return self.name(self.see(dies).features)
 
     def see(self, dies: Tensor) -> Seen:
         """Look at uint8 ``dies`` [B, H, W]."""
@@ -44,8 +44,8 @@ class Glance(nn.Module):
         planes = self.thumbnail(dies, lattice)
         return Seen(lattice, planes, self.encoder(planes))
 
-    def name(self, seen: Seen) -> Tensor:
-        """Return logits [B, P] of what was seen."""
-        pooled = seen.features[-1].mean(dim=(2, 3))
+    def name(self, features: list[Tensor]) -> Tensor:
+        """Return logits [B, P] of what the encoder sees."""
+        pooled = features[-1].mean(dim=(2, 3))
         logits: Tensor = self.head(self.dropout(pooled))
         return logits

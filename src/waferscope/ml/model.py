@@ -157,7 +157,7 @@ class WaferNet(nn.Module):
         if self.glance is None:
             return out
         seen = self.glance.see(dies)
-        labels = out.pattern_logits + VOICE * self.glance.name(seen)
+        labels = out.pattern_logits + VOICE * self.glance.name(seen.features)
         masks = out.mask_logits
         if self.sketch is not None:
             drawn = self.sketch.draw(seen, planes[:, FOLD : FOLD + 1])

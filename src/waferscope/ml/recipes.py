@@ -29,6 +29,7 @@ from waferscope.ml.released_runs import (
     released,
     released_gpu,
     sketch,
+    sketch_more,
     usable,
     widened,
 )
@@ -195,6 +196,7 @@ RECIPES: dict[str, Callable[[Path | None], TrainConfig]] = {
     "glance_more": glance_more,
     "glance_masks": glance_masks,
     "sketch": sketch,
+    "sketch_more": sketch_more,
     "quick": quick,
     "smoke": smoke,
     "supervised": supervised,

@@ -7,11 +7,12 @@ each weighs the same. Shapes: B batch, C classes, S the side of the thumbnail.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from waferscope.errors import ConfigError
 from waferscope.ml.branch_task import BranchTask
 from waferscope.ml.config import LossConfig, TrainConfig
+from waferscope.ml.glance import Glance
 from waferscope.ml.losses import dice_loss, focal_loss
 from waferscope.ml.model import WaferNet
 from waferscope.ml.sketch import Sketch
@@ -35,30 +36,46 @@ class SketchTask(BranchTask):
 
     def start_from(self, net: WaferNet) -> None:
         """Begin with the weights of a network that has a label branch."""
-        if net.glance is None:
-            raise ConfigError(
-                "Expected a network with a label branch to sketch with, got one without. "
-                "Train one with `glance` first."
-            )
+        glance_of(net)
         super().start_from(net)
 
-    def branch_of(self, net: WaferNet) -> Sketch:
-        """Return the sketch of a network; raise ConfigError where it has none."""
-        if net.sketch is None:
-            raise ConfigError("Expected a network that sketches, got none. Set its widths.")
-        return net.sketch
+    def branch_of(self, net: WaferNet) -> nn.Module:
+        """Return what learns of a network: its sketch."""
+        return sketch_of(net)
 
     def training_step(self, batch: SketchBatch, _: int) -> Tensor:  # type: ignore[override]
         """Return the loss of one batch and log it; the decoder is not run."""
         self.seed_step()
         self.net.eval()
-        sketch, glance = self.branch_of(self.net).train(), self.net.glance
-        assert glance is not None
+        sketch = sketch_of(self.net).train()
         with torch.no_grad():
-            features = glance.encoder(batch.planes[:, : len(THUMBNAIL)])
+            features = look(glance_of(self.net), batch)
         loss = sketch_loss(sketch(batch.planes, features).float(), batch, self.config.loss)
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
+
+
+def sketch_of(net: WaferNet) -> Sketch:
+    """Return the sketch of a network; raise ConfigError where it has none."""
+    if net.sketch is None:
+        raise ConfigError("Expected a network that sketches, got none. Set its widths.")
+    return net.sketch
+
+
+def glance_of(net: WaferNet) -> Glance:
+    """Return the label branch of a network; raise ConfigError where it has none."""
+    if net.glance is None:
+        raise ConfigError(
+            "Expected a network with a label branch to sketch with, got one without. "
+            "Train one with `glance` first."
+        )
+    return net.glance
+
+
+def look(glance: Glance, batch: SketchBatch) -> list[Tensor]:
+    """Return the features of a batch of thumbnails, the finest first."""
+    features: list[Tensor] = glance.encoder(batch.planes[:, : len(THUMBNAIL)])
+    return features
 
 
 def sketch_loss(logits: Tensor, batch: SketchBatch, config: LossConfig) -> Tensor:

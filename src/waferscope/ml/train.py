@@ -30,6 +30,7 @@ from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.rounds import Rounds
 from waferscope.ml.selection import Selection
 from waferscope.ml.semi import SemiTask, expected_shares
+from waferscope.ml.sketch_more_task import SketchMoreTask
 from waferscope.ml.sketch_task import SketchTask
 from waferscope.ml.sources import note_beginning
 from waferscope.ml.task import ABOUT, SegmentationTask
@@ -95,7 +96,8 @@ def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
     if config.glance:
         return GlanceTask(config, corpus.fingerprint)
     if config.sketch:
-        return SketchTask(config, corpus.fingerprint)
+        drawing = SketchMoreTask if config.branch_rate else SketchTask
+        return drawing(config, corpus.fingerprint)
     return SegmentationTask(config, corpus.fingerprint)
 
 
@@ -125,7 +127,8 @@ def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
         raise ConfigError("Expected a checkpoint or model file to start from, got none.")
     if path.suffix != MODEL_SUFFIX:
         return load_network(path)[0]
-    plan = BatchPlan(replace(config, seed=RESTORE_SEED), corpus, 0, RESTORE_BATCHES)
+    one_size = replace(config, seed=RESTORE_SEED, sketch=False, branch_rate=0.0)
+    plan = BatchPlan(one_size, corpus, 0, RESTORE_BATCHES)
     batches = (plan[n] for n in range(RESTORE_BATCHES))
     return restore_network(path, ((batch.dies, batch.fold) for batch in batches))
 
