@@ -325,10 +325,11 @@ def sketch_more(data: Path | None) -> TrainConfig:
         first,
         name="sketch_more",
         loss=replace(first.loss, patterns=2.0),
-        learning_rate=2.0e-3,
+        learning_rate=1.0e-3,
+        warmup_steps=100,
         branch_rate=0.15,
         seed=41,
-        minutes=94.0,
+        minutes=86.0,
     )
 
 

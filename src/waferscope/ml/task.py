@@ -135,10 +135,13 @@ class SegmentationTask(lightning.LightningModule):
         ]
 
     def _rate(self, step: int) -> float:
-        """Return the rate at a step, or at the later one where the clock says the run should be."""
+        """Return the rate at a step, or at the later one where the clock says the run should be.
+
+        The clock does not cut the warm-up short.
+        """
         steps, warmup = self.config.steps, self.config.warmup_steps
         due = 0 if self.budget is None else int(self.budget.share * steps)
-        return warmup_cosine(due if due > max(step, warmup) else step, warmup, steps)
+        return warmup_cosine(step if step < warmup else max(step, due), warmup, steps)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the pass before."""
