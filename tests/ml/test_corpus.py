@@ -15,6 +15,7 @@ from waferscope.ml.corpus import REAL_FILE, SYNTH_WEIGHT, TEXTBOOK_SIDE, Corpus,
 from waferscope.ml.data import WaferSet, from_synth, load_wafer_set
 from waferscope.ml.selection import Selection
 from waferscope.synth import SynthConfig, generate
+from waferscope.synth.compose import build_pool
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,27 @@ def test_composed_wafers_are_exact_and_of_a_real_shape(corpus: Corpus) -> None:
         assert sample.weight == 1.0
         assert sample.patterns.sum() >= 1
         assert (sample.target[:, sample.dies > 0] >= 0).all()
+
+
+def test_enlarged_mixtures_are_as_large_as_asked_and_have_no_lines(
+    rng: np.random.Generator,
+) -> None:
+    """Donors of 52 x 52 dies come on canvases of 96 and 128; lines are left out."""
+    labels = ("Center", "Donut", "Edge-Ring", "Loc", "Scratch")
+    wafers = [labelled_wafer(rng, one, shape=(52, 52)) for one in labels for _ in range(3)]
+    pool = build_pool((w.dies, w.labels[0]) for w in wafers)
+    corpus = Corpus(SynthConfig(), pool=pool)
+    mixtures = 0
+    for side in (96, 128):
+        for _ in range(6):
+            sample = corpus.draw("enlarged", rng, side)
+            assert max(canvas_shape(sample.dies.shape)) == side
+            if sample.weight == 1.0:
+                mixtures += 1
+                assert sample.patterns.any()
+                assert not sample.patterns[PATTERNS.index("Scratch")]
+    assert mixtures > 8
+    assert corpus.draw("enlarged", rng, 32).weight == SYNTH_WEIGHT  # no room: a synthetic one
 
 
 @pytest.mark.parametrize("side", [32, 64, 160])

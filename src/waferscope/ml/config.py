@@ -17,6 +17,7 @@ class Mix:
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
     ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
+    ``enlarged``: the same of 33 to 64 dies a side, without scratches, on the bucket's grid;
     ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently;
     ``textbook``: plain shapes with the habits of MixedWM38, on canvases of 64.
     """
@@ -28,6 +29,7 @@ class Mix:
     annotated: float = 0.0
     noise: float = 0.0
     textbook: float = 0.0
+    enlarged: float = 0.0
 
     def counts(self, size: int) -> dict[str, int]:
         """Return wafers per source in a batch of ``size``; rounding goes to the first source.

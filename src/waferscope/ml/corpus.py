@@ -29,13 +29,25 @@ from waferscope.ml.data import (
 from waferscope.ml.selection import Selection, keep_fraction, select, without_labels
 from waferscope.synth import SynthConfig, build_wafer, draw_noise
 from waferscope.synth.compose import Pool, build_pool
+from waferscope.synth.enlarge import enlarge
+from waferscope.synth.generate import SynthWafer
 from waferscope.synth.textbook import draw_textbook
 
 REAL_FILE: Final = "wm811k/{split}.parquet"
 MIXED_FILE: Final = "mixedwm38/{split}.parquet"
 SYNTH_WEIGHT: Final = 0.3
 """Weight of a synthetic wafer's pattern labels: they follow the definitions, not the labellers."""
-SOURCES: Final = ("synth", "real", "mixed", "composed", "annotated", "noise", "textbook")
+SOURCES: Final = (
+    "synth",
+    "real",
+    "mixed",
+    "composed",
+    "annotated",
+    "noise",
+    "textbook",
+    "enlarged",
+)
+MIXTURES: Final = ("composed", "enlarged")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -51,6 +63,12 @@ TRAINING_CLASSES: Final = MappingProxyType(
 """How often synthetic wafers for training carry each class: the hard ones more often."""
 TEXTBOOK_SIDE: Final = 64
 """Canvas of textbook wafers."""
+ENLARGED_SIDE: Final = 64
+"""Canvas of the mixtures that are enlarged."""
+THIN: Final = "scratch"
+"""Class that is not enlarged: its lines would become bands."""
+TRIES: Final = 8
+"""Mixtures drawn for one without lines."""
 _REAL_SHAPES: Final = 0.6
 _NONE: Final = "none"
 
@@ -88,10 +106,10 @@ class Corpus:
         if source == "mixed" and self.mixed and side in self.mixed.by_side:
             wafers = self.mixed.by_side[side]
             return from_mixture(self.mixed.wafers[int(rng.choice(wafers))])
-        if source == "composed" and self.pool:
-            shapes = [s for s in self.pool.shapes if side - 32 < max(s) <= side]
-            if shapes:
-                return from_synth(self.pool.draw(rng, _pick_shape(self.pool, shapes, rng)), 1.0)
+        if source in MIXTURES:
+            mixture = self._mixture(rng, side) if source == "composed" else self._large(rng, side)
+            if mixture is not None:
+                return from_synth(mixture, 1.0)
         if source == "annotated":
             fitting = [s for s in self.annotated if max(canvas_shape(s.dies.shape)) == side]
             if fitting:
@@ -124,6 +142,22 @@ class Corpus:
             [pattern_target(w.labels) for w in wafers], axis=0, dtype=np.float64
         )
         return shares
+
+    def _mixture(self, rng: np.random.Generator, side: int) -> SynthWafer | None:
+        """Return a mixture on a canvas of ``side``, None where no donor has that size."""
+        shapes = [s for s in self.pool.shapes if side - 32 < max(s) <= side] if self.pool else []
+        if self.pool is None or not shapes:
+            return None
+        return self.pool.draw(rng, _pick_shape(self.pool, shapes, rng))
+
+    def _large(self, rng: np.random.Generator, side: int) -> SynthWafer | None:
+        """Return a mixture without lines enlarged to a canvas of ``side``, None where none is."""
+        for _ in range(TRIES if side > ENLARGED_SIDE else 0):
+            wafer = self._mixture(rng, ENLARGED_SIDE)
+            if wafer is not None and THIN not in wafer.classes:
+                shape = np.maximum(self._synth_shape(rng, side), wafer.dies.shape)
+                return enlarge(rng, wafer, (int(shape[0]), int(shape[1])))
+        return None
 
     def _synth_shape(self, rng: np.random.Generator, side: int) -> tuple[int, int]:
         if self.real and side in self.real.by_side and rng.random() < _REAL_SHAPES:

@@ -37,6 +37,7 @@ _OF_MIX: Final[Mapping[str, tuple[str, ...]]] = {
     "annotated": (ANNOTATED,),
     "noise": (SYNTHETIC,),
     "textbook": (SYNTHETIC,),
+    "enlarged": (WM811K, MIXEDWM38),
 }
 
 

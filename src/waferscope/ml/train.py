@@ -103,7 +103,7 @@ def build_task(config: TrainConfig, corpus: Corpus) -> SegmentationTask:
 
 def open_corpora(config: TrainConfig) -> tuple[Corpus, Corpus]:
     """Return what a run learns from and what it is validated on."""
-    composed = any(bucket.mix.composed for bucket in config.buckets)
+    composed = any(b.mix.composed or b.mix.enlarged for b in config.buckets)
     corpus = open_corpus(
         config.data,
         "train",
