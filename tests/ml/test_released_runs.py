@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from waferscope.ml.corpus import ENLARGED_SIDE
 from waferscope.ml.model import WaferNet
 from waferscope.ml.recipes import build_recipe
 
@@ -52,6 +53,18 @@ def test_the_sketch_is_trained_beside_the_model_that_ships_and_is_small() -> Non
     assert net.sketch is not None
     assert sum(p.numel() for p in net.sketch.parameters()) < 1e6
     assert sum(p.numel() for p in net.parameters()) < 39e6
+
+
+def test_the_sketch_goes_on_with_features_that_learn_and_sees_large_mixtures() -> None:
+    first, more = build_recipe("sketch", DATA), build_recipe("sketch_more", DATA)
+    assert more.sketch
+    assert 0.0 < more.branch_rate < 1.0
+    assert more.model == first.model
+    batches = [sum(b.batch for b in config.buckets) for config in (first, more)]
+    assert batches[0] == batches[1]
+    enlarged = {b.side for b in more.buckets if b.mix.enlarged}
+    assert enlarged
+    assert min(enlarged) > ENLARGED_SIDE
 
 
 def test_the_run_for_a_gpu_fits_its_time() -> None:
