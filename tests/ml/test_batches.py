@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from waferscope.domain.wafermap import Reticle
 from waferscope.infer.batching import canvas_shape, offset, stack
 from waferscope.infer.fold import fold_rates
 from waferscope.ml.augment import StrongConfig
-from waferscope.ml.batches import Batch, BatchPlan, collate, pick_bucket
+from waferscope.ml.batches import Batch, BatchPlan, collate, for_whole_network, pick_bucket
 from waferscope.ml.config import Bucket, Mix, TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.data import Sample
@@ -89,6 +90,14 @@ def test_the_label_branch_draws_from_every_bucket_on_the_largest_canvas() -> Non
     assert max(longest[:3]) <= 32 < min(longest[3:])
     assert same(batch, BatchPlan(config, CORPUS, 4, 1)[0])
     assert not same(batch, plan[0])
+
+
+@pytest.mark.parametrize("kind", [{"glance": True}, {"sketch": True, "branch_rate": 0.5}])
+def test_a_whole_network_sees_one_bucket_at_a_time(kind: dict[str, Any]) -> None:
+    config = for_whole_network(replace(CONFIG, **kind))
+    plan = BatchPlan(config, CORPUS, 0, 12)
+    shapes = {tuple(plan[n].dies.shape) for n in range(12)}
+    assert shapes == {(b.batch, b.side, b.side) for b in CONFIG.buckets}
 
 
 def test_the_curriculum_moves_from_first_to_final_shares() -> None:

@@ -78,7 +78,7 @@ def test_the_rate_follows_the_clock_where_it_is_ahead_of_the_steps() -> None:
     assert [task._rate(n) for n in (0, 5, 50)] == [warmup_cosine(n, 10, 100) for n in (0, 5, 50)]
     task.budget.spent = 45.0
     assert task._rate(20) == warmup_cosine(75, 10, 100)
-    assert task._rate(5) == warmup_cosine(5, 10, 100)
+    assert task._rate(4) == 0.5 * warmup_cosine(75, 10, 100)
     assert task._rate(90) == warmup_cosine(90, 10, 100)
     plain = SegmentationTask(replace(config, minutes=None))
     assert plain.configure_callbacks() == []

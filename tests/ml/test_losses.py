@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from waferscope.ml.losses import bag_loss, dice_loss, focal_loss, pattern_loss
+from waferscope.ml.losses import bag_loss, dice_loss, drift_loss, focal_loss, pattern_loss
 
 SHAPE = (2, 3, 5, 4)
 
@@ -191,3 +191,14 @@ def test_pattern_loss_against_a_loop(smoothing: float) -> None:
 def test_labels_all_unknown_cost_nothing() -> None:
     unknown = torch.full((2, 4), -1, dtype=torch.int8)
     assert float(pattern_loss(torch.randn(2, 4), unknown, torch.ones(2), 0.02)) == 0.0
+
+
+def test_drift_is_the_divergence_of_each_label() -> None:
+    known = torch.tensor([[0.0, 2.0], [-3.0, 1.0]])
+    logits = torch.tensor([[1.0, 2.0], [-3.0, -1.0]])
+    total = 0.0
+    for k, s in zip(known.flatten().tolist(), logits.flatten().tolist(), strict=True):
+        p, q = sigmoid(k), sigmoid(s)
+        total += p * math.log(p / q) + (1.0 - p) * math.log((1.0 - p) / (1.0 - q))
+    assert float(drift_loss(logits, known)) == pytest.approx(total / 2.0, rel=1e-5)
+    assert float(drift_loss(known, known)) == pytest.approx(0.0, abs=1e-7)

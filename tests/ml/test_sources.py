@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,14 @@ from tests.tiny_model import build_tiny_model
 from waferscope.ml.config import Bucket, Mix
 from waferscope.ml.graph.export import NOTICES
 from waferscope.ml.recipes import build_recipe
-from waferscope.ml.sources import KINDS, lineage_of, note_beginning, notices_of, sources_of
+from waferscope.ml.sources import (
+    _OF_MIX,
+    KINDS,
+    lineage_of,
+    note_beginning,
+    notices_of,
+    sources_of,
+)
 from waferscope.ml.task import ABOUT
 
 
@@ -35,6 +42,7 @@ def run(folder: Path, *mixes: Mix, **more: Any) -> Path:
         (Mix(synth=0, real=1), ("WM-811K",)),
         (Mix(synth=0.5, mixed=0.5), ("synthetic", "MixedWM38")),
         (Mix(synth=0.5, composed=0.5), ("synthetic", "WM-811K", "MixedWM38")),
+        (Mix(synth=0.5, enlarged=0.5), ("synthetic", "WM-811K", "MixedWM38")),
         (Mix(synth=0, annotated=1), ("annotated",)),
     ],
 )
@@ -58,6 +66,11 @@ def test_a_run_inherits_from_what_it_began_with(tmp_path: Path) -> None:
     assert sources_of(run(tmp_path / "on", Mix(), start_from=str(model))) == (
         *("synthetic", "WM-811K"),
     )
+
+
+def test_every_part_of_a_mix_has_a_source() -> None:
+    """A part without one would count as everything."""
+    assert set(_OF_MIX) == {part.name for part in fields(Mix)}
 
 
 def test_what_nobody_knows_counts_as_everything(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.ml.small import TINY, short_run
+from tests.ml.small import TINY, short_run, write_data
 from waferscope.errors import ConfigError, ModelError
-from waferscope.ml.config import AdaptConfig, SemiConfig, TrainConfig
+from waferscope.ml.config import AdaptConfig, Bucket, Mix, SemiConfig, TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.model import WaferNet
 from waferscope.ml.recipes import build_recipe
@@ -270,6 +270,13 @@ def test_synthetic_wafers_have_as_many_classes_as_the_run_asks() -> None:
     assert learned.synth.count_weights == (0.0, 0.0, 1.0)
     assert held.synth.count_weights == SynthConfig().count_weights
     assert learned.fingerprint != held.fingerprint
+
+
+def test_mixtures_that_are_enlarged_need_a_pool(tmp_path: Path, rng: np.random.Generator) -> None:
+    data = write_data(tmp_path, rng)
+    bucket = Bucket(96, 4, 1.0, 1.0, Mix(synth=0.5, enlarged=0.5))
+    learned, _ = open_corpora(replace(short_run(), data=data, buckets=(bucket,)))
+    assert learned.pool is not None
 
 
 def test_the_commit_is_gits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from waferscope.errors import ConfigError
-from waferscope.ml.batches import BatchPlan
+from waferscope.ml.batches import BatchPlan, for_whole_network
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.graph.restore import Feed
 from waferscope.ml.model import WaferNet
@@ -43,7 +43,7 @@ def average(config: TrainConfig, paths: Sequence[Path], folder: Path) -> Path:
     nets = [starting_network(replace(config, start_from=path), corpus) for path in paths]
     if any(net.config != nets[0].config for net in nets):
         raise ConfigError("Expected networks of one architecture, got several. Leave some out.")
-    plan = BatchPlan(replace(config, seed=NORM_SEED), corpus, 0, NORM_BATCHES)
+    plan = BatchPlan(replace(for_whole_network(config), seed=NORM_SEED), corpus, 0, NORM_BATCHES)
     net = mean_network(nets)
     batches = (plan[n] for n in range(NORM_BATCHES))
     renew_norms(net, ((batch.dies, batch.fold) for batch in batches))

@@ -5,6 +5,7 @@ Shapes: B batch, C classes, P patterns, H and W the canvas.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -70,6 +71,14 @@ class BatchPlan(Dataset[Batch]):
 def buckets_of(config: TrainConfig, step: int, rng: np.random.Generator) -> tuple[Bucket, ...]:
     """Return the buckets of a step: one, or all where what sees thumbnails learns by itself."""
     return config.buckets if config.glance or config.sketch else (pick_bucket(config, step, rng),)
+
+
+def for_whole_network(config: TrainConfig) -> TrainConfig:
+    """Return settings whose batches are of one bucket each: what a whole network can be run on.
+
+    Batches for what sees thumbnails are of all buckets, on the canvas of the largest.
+    """
+    return replace(config, glance=False, sketch=False, branch_rate=0.0)
 
 
 def canvas_of(buckets: tuple[Bucket, ...]) -> tuple[int, int]:

@@ -17,7 +17,8 @@ class Mix:
 
     ``synth``: synthetic with exact masks; ``real``: WM-811K with labels and derived masks;
     ``mixed``: MixedWM38 with labels; ``composed``: real patterns laid over real ``none`` wafers;
-    ``enlarged``: the same of 33 to 64 dies a side, without scratches, on the bucket's grid;
+    ``enlarged``: the same of 33 to 64 dies a side, without scratches, on the bucket's grid, which
+    has to be larger;
     ``annotated``: wafers with masks that people drew; ``noise``: dies that fail independently;
     ``textbook``: plain shapes with the habits of MixedWM38, on canvases of 64.
     """
@@ -65,7 +66,10 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class LossConfig:
-    """Weights of the loss terms; see `waferscope.ml.losses`."""
+    """Weights of the loss terms; see `waferscope.ml.losses`.
+
+    Where a label branch is held to a teacher, ``patterns`` weighs how far it has gone from it.
+    """
 
     focal: float = 1.0
     focal_gamma: float = 1.5
@@ -195,13 +199,13 @@ class TrainConfig:
         kinds = (self.semi is not None, self.adapt is not None, self.glance)
         if self.sketch and any(kinds):
             raise ConfigError(
-                "Expected a run of the sketch alone, got one that also asks for `semi`, `adapt` or "
+                "Expected a run of the sketch, got one that also asks for `semi`, `adapt` or "
                 "`glance`. Run one after the other."
             )
-        if self.branch_rate and not self.sketch:
+        if not 0.0 <= self.branch_rate <= 1.0 or (self.branch_rate and not self.sketch):
             raise ConfigError(
-                "Expected a rate for the label branch in a run of the sketch, got "
-                f"{self.branch_rate} without one. Set `sketch` too."
+                "Expected 0 to 1 of the rate for the label branch, in a run of the sketch, got "
+                f"{self.branch_rate} with sketch={self.sketch}. Fix the recipe."
             )
         bad = [b.side for b in self.buckets if b.side % 32 or b.side < 32 or b.batch < 2]
         if bad:

@@ -47,7 +47,7 @@ SOURCES: Final = (
     "textbook",
     "enlarged",
 )
-MIXTURES: Final = ("composed", "enlarged")
+_MIXTURES: Final = ("composed", "enlarged")
 TRAINING_CLASSES: Final = MappingProxyType(
     {
         "edge": 1.0,
@@ -65,9 +65,9 @@ TEXTBOOK_SIDE: Final = 64
 """Canvas of textbook wafers."""
 ENLARGED_SIDE: Final = 64
 """Canvas of the mixtures that are enlarged."""
-THIN: Final = "scratch"
+_THIN: Final = "scratch"
 """Class that is not enlarged: its lines would become bands."""
-TRIES: Final = 8
+_TRIES: Final = 8
 """Mixtures drawn for one without lines."""
 _REAL_SHAPES: Final = 0.6
 _NONE: Final = "none"
@@ -106,7 +106,7 @@ class Corpus:
         if source == "mixed" and self.mixed and side in self.mixed.by_side:
             wafers = self.mixed.by_side[side]
             return from_mixture(self.mixed.wafers[int(rng.choice(wafers))])
-        if source in MIXTURES:
+        if source in _MIXTURES:
             mixture = self._mixture(rng, side) if source == "composed" else self._large(rng, side)
             if mixture is not None:
                 return from_synth(mixture, 1.0)
@@ -152,9 +152,9 @@ class Corpus:
 
     def _large(self, rng: np.random.Generator, side: int) -> SynthWafer | None:
         """Return a mixture without lines enlarged to a canvas of ``side``, None where none is."""
-        for _ in range(TRIES if side > ENLARGED_SIDE else 0):
+        for _ in range(_TRIES if side > ENLARGED_SIDE else 0):
             wafer = self._mixture(rng, ENLARGED_SIDE)
-            if wafer is not None and THIN not in wafer.classes:
+            if wafer is not None and _THIN not in wafer.classes:
                 shape = np.maximum(self._synth_shape(rng, side), wafer.dies.shape)
                 return enlarge(rng, wafer, (int(shape[0]), int(shape[1])))
         return None

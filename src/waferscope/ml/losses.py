@@ -74,3 +74,16 @@ def pattern_loss(logits: Tensor, target: Tensor, weight: Tensor, smoothing: floa
     truth = target.clamp(min=0).to(logits.dtype) * (1.0 - 2.0 * smoothing) + smoothing
     loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     return (loss * known).sum() / known.sum().clamp(min=1.0)
+
+
+def drift_loss(logits: Tensor, known: Tensor) -> Tensor:
+    """Return how far label probabilities have gone from those of a teacher, a scalar.
+
+    Both are logits [B, P]; the Kullback-Leibler divergence of each label, summed over labels, mean
+    over wafers: 0 where nothing moved. Source: Hinton et al., "Distilling the Knowledge in a Neural
+    Network", 2015.
+    """
+    truth = torch.sigmoid(known)
+    away = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    least = F.binary_cross_entropy_with_logits(known, truth, reduction="none")
+    return (away - least).sum(dim=1).mean()

@@ -316,7 +316,7 @@ def sketch(data: Path | None) -> TrainConfig:
 
 
 def sketch_more(data: Path | None) -> TrainConfig:
-    """Go on with the sketch that ships, its features learning too; labels are held where they are.
+    """Go on with the sketch that ships, its features learning too, near to the labels they gave.
 
     More large grids than in `sketch`, with real mixtures enlarged to them.
     """

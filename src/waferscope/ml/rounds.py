@@ -8,7 +8,7 @@ from typing import Any, Final
 import lightning
 from torch.utils.data import DataLoader
 
-from waferscope.ml.batches import BatchPlan
+from waferscope.ml.batches import BatchPlan, for_whole_network
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus
 from waferscope.ml.pairs import PairPlan
@@ -47,7 +47,7 @@ class Rounds(lightning.LightningDataModule):
         """Return the same held-out batches every time."""
         first = self.config.buckets[0]
         count = max(1, self.config.validation_wafers // first.batch)
-        plain = replace(self.config, strong=None)
+        plain = replace(for_whole_network(self.config), strong=None)
         return _loader(BatchPlan(plain, self.held_out, VALIDATION_SEED, count), 0)
 
 

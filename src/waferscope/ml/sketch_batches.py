@@ -31,7 +31,7 @@ class SketchBatch(NamedTuple):
 
 
 class SketchPlan(BatchPlan):
-    """Batch n of a run in which the sketch alone learns: drawn from all buckets at once."""
+    """Batch n of a run in which the sketch learns: drawn from all buckets at once."""
 
     def __getitem__(self, index: int) -> SketchBatch:  # type: ignore[override]
         """Return the batch of step ``start + index``."""

@@ -126,22 +126,17 @@ class SegmentationTask(lightning.LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return what learns, biases and norms without decay."""
-        learning = [p for p in self.net.parameters() if p.requires_grad]
-        decayed = [p for p in learning if p.ndim > 1]
-        plain = [p for p in learning if p.ndim <= 1]
-        return [
-            {"params": decayed, "weight_decay": self.config.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ]
+        return decayed_groups(self.net, self.config.weight_decay)
 
     def _rate(self, step: int) -> float:
         """Return the rate at a step, or at the later one where the clock says the run should be.
 
-        The clock does not cut the warm-up short.
+        The clock does not cut the warm-up short, and lowers the rate meanwhile.
         """
         steps, warmup = self.config.steps, self.config.warmup_steps
         due = 0 if self.budget is None else int(self.budget.share * steps)
-        return warmup_cosine(step if step < warmup else max(step, due), warmup, steps)
+        warm = min(1.0, (step + 1) / warmup) if warmup else 1.0
+        return warm * warmup_cosine(max(step, due, warmup), warmup, steps)
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the pass before."""
@@ -167,6 +162,15 @@ class SegmentationTask(lightning.LightningModule):
             if not math.isnan(value):
                 self.log(f"val/iou_{name}", float(value))
         self.log("val/iou_mean", float(np.nanmean(iou)) if np.isfinite(iou).any() else 0.0)
+
+
+def decayed_groups(part: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Return what learns of a part of the network: weights with decay, biases and norms without."""
+    learning = [p for p in part.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in learning if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
+    ]
 
 
 def loss_terms(out: WaferOutput, batch: Batch, config: LossConfig) -> dict[str, Tensor]:

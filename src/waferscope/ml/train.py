@@ -19,7 +19,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from waferscope.errors import ConfigError, ModelError
 from waferscope.ml.adapt import AdaptTask
 from waferscope.ml.annotated import read_annotated
-from waferscope.ml.batches import BatchPlan
+from waferscope.ml.batches import BatchPlan, for_whole_network
 from waferscope.ml.config import TrainConfig
 from waferscope.ml.corpus import Corpus, open_corpus
 from waferscope.ml.encoder import NOT_TENSORS
@@ -127,8 +127,9 @@ def starting_network(config: TrainConfig, corpus: Corpus) -> WaferNet:
         raise ConfigError("Expected a checkpoint or model file to start from, got none.")
     if path.suffix != MODEL_SUFFIX:
         return load_network(path)[0]
-    one_size = replace(config, seed=RESTORE_SEED, sketch=False, branch_rate=0.0)
-    plan = BatchPlan(one_size, corpus, 0, RESTORE_BATCHES)
+    plan = BatchPlan(
+        replace(for_whole_network(config), seed=RESTORE_SEED), corpus, 0, RESTORE_BATCHES
+    )
     batches = (plan[n] for n in range(RESTORE_BATCHES))
     return restore_network(path, ((batch.dies, batch.fold) for batch in batches))
 
@@ -137,7 +138,7 @@ def follow_start(config: TrainConfig, folder: Path) -> TrainConfig:
     """Return the settings of a run whose network sketches as the one does that it goes on with.
 
     Recipes say nothing of that: a file of another version begins the same run. Where the label
-    branch learns, a sketch of what it was goes: masks stay those of the decoder.
+    branch learns by itself, a sketch of what it was goes: masks stay those of the decoder.
     """
     last = folder / LAST
     path = last if last.exists() else config.start_from
