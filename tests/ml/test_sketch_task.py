@@ -177,5 +177,5 @@ def test_what_it_draws_from_has_to_be_trained() -> None:
 
 @pytest.mark.parametrize("other", [{"glance": True}, {"semi": SemiConfig()}])
 def test_the_sketch_is_trained_by_itself(other: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="the sketch alone"):
+    with pytest.raises(ConfigError, match="a run of the sketch"):
         replace(CONFIG, **other)  # type: ignore[arg-type]
