@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from waferscope.ml.config import TrainConfig
 from waferscope.ml.data import LabelledWafer
 from waferscope.ml.model import ModelConfig, WaferNet
 from waferscope.ml.recipes import smoke
-from waferscope.ml.task import ABOUT
+from waferscope.ml.task import ABOUT, SegmentationTask
 from waferscope.ml.train import AVERAGED, LAST
 
 Dies = npt.NDArray[np.uint8]
@@ -175,3 +175,18 @@ def write_checkpoint(folder: Path, net: WaferNet) -> Path:
     state = {f"{AVERAGED}{name}": tensor for name, tensor in net.state_dict().items()}
     torch.save({ABOUT: about, "state_dict": state}, folder / LAST)
     return folder / LAST
+
+
+def take_steps(task: SegmentationTask, batch: Any, count: int, rate: float) -> list[float]:
+    """Take steps on one batch at a rate that stands still; return the losses before each."""
+    optimizer = task.configure_optimizers()["optimizer"]
+    losses = []
+    for _ in range(count):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = task.training_step(batch, 0)
+        losses.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return losses

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.ml.small import TINY, build_net, short_run
+from tests.ml.small import TINY, build_net, short_run, take_steps
 from waferscope.errors import ConfigError
 from waferscope.ml.config import Bucket, LossConfig, Mix
 from waferscope.ml.corpus import Corpus
@@ -42,27 +42,12 @@ def batch() -> SketchBatch:
     return SketchPlan(CONFIG, Corpus(SynthConfig()), 0, 1)[0]
 
 
-def step(task: SketchMoreTask, batch: SketchBatch, count: int, rate: float) -> list[float]:
-    """Take some steps; return the losses before each."""
-    optimizer = task.configure_optimizers()["optimizer"]
-    losses = []
-    for _ in range(count):
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss = task.training_step(batch, 0)
-        losses.append(float(loss.detach()))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    return losses
-
-
 def test_a_step_moves_the_branch_and_the_sketch_and_nothing_else(
     task: SketchMoreTask, batch: SketchBatch
 ) -> None:
     before = {n: v.clone() for n, v in task.net.state_dict().items()}
     taught = {n: v.clone() for n, v in task.teacher.state_dict().items()}
-    step(task, batch, 2, 1.0e-2)
+    take_steps(task, batch, 2, 1.0e-2)
     changed = {n for n, v in task.net.state_dict().items() if not torch.equal(v, before[n])}
     assert all(name.startswith(("glance.", "sketch.")) for name in changed)
     learning = {n for n, p in task.net.named_parameters() if p.requires_grad}
@@ -76,7 +61,7 @@ def test_a_step_moves_the_branch_and_the_sketch_and_nothing_else(
 
 
 def test_steps_lower_the_loss_of_their_batch(task: SketchMoreTask, batch: SketchBatch) -> None:
-    losses = step(task, batch, 6, 1.0e-2)
+    losses = take_steps(task, batch, 6, 1.0e-2)
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -86,7 +71,7 @@ def test_labels_are_held(batch: SketchBatch) -> None:
     for weight in (0.0, 100.0):
         task = SketchMoreTask(replace(CONFIG, loss=LossConfig(patterns=weight)))
         task.start_from(build_net())
-        step(task, batch, 8, 3.0e-3)
+        take_steps(task, batch, 8, 3.0e-3)
         with torch.no_grad():
             known, now = (
                 branch.eval().name(look(branch, batch))
@@ -116,7 +101,7 @@ def test_nothing_has_drifted_at_the_first_step(
     monkeypatch.setattr(task, "log_dict", said.update)
     task.training_step(batch, 0)
     assert float(said["loss/patterns"]) == pytest.approx(0.0, abs=1e-6)
-    step(task, batch, 1, 1.0e-2)
+    take_steps(task, batch, 1, 1.0e-2)
     task.training_step(batch, 0)
     assert float(said["loss/patterns"]) > 1e-6
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.ml.small import TINY, build_net, short_run
+from tests.ml.small import TINY, build_net, short_run, take_steps
 from waferscope.errors import ConfigError
 from waferscope.ml.config import Bucket, LossConfig, Mix, SemiConfig
 from waferscope.ml.corpus import Corpus
@@ -43,12 +43,8 @@ def batch() -> SketchBatch:
 
 
 def test_a_step_reaches_the_sketch_and_nothing_else(task: SketchTask, batch: SketchBatch) -> None:
-    optimizer = task.configure_optimizers()["optimizer"]
     before = {n: v.clone() for n, v in task.net.state_dict().items()}
-    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
-    for group in optimizer.param_groups:
-        group["lr"] = 1.0e-2
-    optimizer.step()
+    take_steps(task, batch, 1, 1.0e-2)
     changed = {n for n, v in task.net.state_dict().items() if not torch.equal(v, before[n])}
     assert all(name.startswith("sketch.") for name in changed)
     learning = {n for n, p in task.net.named_parameters() if p.requires_grad}
@@ -57,16 +53,7 @@ def test_a_step_reaches_the_sketch_and_nothing_else(task: SketchTask, batch: Ske
 
 
 def test_steps_lower_the_loss_of_their_batch(task: SketchTask, batch: SketchBatch) -> None:
-    optimizer = task.configure_optimizers()["optimizer"]
-    for group in optimizer.param_groups:
-        group["lr"] = 1.0e-2
-    losses = []
-    for _ in range(6):
-        loss = task.training_step(batch, 0)
-        losses.append(float(loss.detach()))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    losses = take_steps(task, batch, 6, 1.0e-2)
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -177,5 +164,5 @@ def test_what_it_draws_from_has_to_be_trained() -> None:
 
 @pytest.mark.parametrize("other", [{"glance": True}, {"semi": SemiConfig()}])
 def test_the_sketch_is_trained_by_itself(other: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="a run of the sketch"):
+    with pytest.raises(ConfigError, match="a run of the sketch, got one that also asks"):
         replace(CONFIG, **other)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from waferscope.ml.config import TrainConfig
 from waferscope.ml.losses import drift_loss
 from waferscope.ml.model import WaferNet
 from waferscope.ml.sketch_batches import SketchBatch
-from waferscope.ml.sketch_task import SketchTask, glance_of, look, sketch_loss, sketch_of
+from waferscope.ml.sketch_task import SketchTask, glance_of, look, sketch_of
 from waferscope.ml.task import decayed_groups
 
 
@@ -50,21 +50,17 @@ class SketchMoreTask(SketchTask):
         super().start_from(net)
         self.teacher.load_state_dict(glance_of(net).state_dict())
 
-    def training_step(self, batch: SketchBatch, _: int) -> Tensor:  # type: ignore[override]
-        """Return the loss of one batch and log it; the decoder is not run."""
-        self.seed_step()
-        self.net.eval()
-        glance, sketch = glance_of(self.net), sketch_of(self.net).train()
+    def batch_loss(self, batch: SketchBatch) -> Tensor:
+        """Return the loss of one batch, a scalar, and log its terms."""
+        glance = glance_of(self.net)
         features = look(glance, batch)
         with torch.no_grad():
             known = self.teacher.eval().name(look(self.teacher, batch))
-        weights = self.config.loss
-        masks = sketch_loss(sketch(batch.planes, features).float(), batch, weights)
-        labels = weights.patterns * drift_loss(glance.name(features).float(), known.float())
-        loss = masks + labels
+        masks = self.mask_loss(features, batch)
+        drift = drift_loss(glance.name(features).float(), known.float())
+        labels = self.config.loss.patterns * drift
         self.log_dict({"loss/masks": masks.detach(), "loss/patterns": labels.detach()})
-        self.log("loss", loss.detach(), prog_bar=True)
-        return loss
+        return masks + labels
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return what learns, the label branch at its share of the rate."""

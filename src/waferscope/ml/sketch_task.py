@@ -47,12 +47,20 @@ class SketchTask(BranchTask):
         """Return the loss of one batch and log it; the decoder is not run."""
         self.seed_step()
         self.net.eval()
-        sketch = sketch_of(self.net).train()
-        with torch.no_grad():
-            features = look(glance_of(self.net), batch)
-        loss = sketch_loss(sketch(batch.planes, features).float(), batch, self.config.loss)
+        loss = self.batch_loss(batch)
         self.log("loss", loss.detach(), prog_bar=True)
         return loss
+
+    def batch_loss(self, batch: SketchBatch) -> Tensor:
+        """Return the loss of one batch, a scalar."""
+        with torch.no_grad():
+            features = look(glance_of(self.net), batch)
+        return self.mask_loss(features, batch)
+
+    def mask_loss(self, features: list[Tensor], batch: SketchBatch) -> Tensor:
+        """Return the loss of the zones that the sketch draws from features, a scalar."""
+        logits = sketch_of(self.net).train()(batch.planes, features)
+        return sketch_loss(logits.float(), batch, self.config.loss)
 
 
 def sketch_of(net: WaferNet) -> Sketch:
