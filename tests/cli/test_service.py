@@ -30,7 +30,9 @@ def test_the_first_password_is_said_once(run: Run, monkeypatch: pytest.MonkeyPat
     second = run("serve", "--no-worker")
     assert first.code == second.code == 0
     assert "one-time password, shown this once: " in first.out
-    assert first.last_line == "WaferScope on http://127.0.0.1:8123, API at /docs"
+    assert first.last_line == (
+        "WaferScope on http://127.0.0.1:8123, API at http://127.0.0.1:8123/docs"
+    )
     assert "password" not in second.out
     assert served[0].port == 8123
 

@@ -254,3 +254,7 @@ def test_dies_without_a_place_are_counted() -> None:
         wafer = one(f"x,y,bin\n{body}")
         assert wafer.shape == (1, rows)
         assert said(wafer, f"{rows} rows without whole coordinates left out")
+
+
+def test_one_retest_is_said_in_the_singular() -> None:
+    assert said(one("x,y,pass\n0,0,1\n0,0,0\n1,0,1\n"), "1 result retested")

@@ -33,3 +33,8 @@ def test_who_has_it_already_gets_no_body() -> None:
     answer = unchanged(TAG)
     assert (answer.status_code, answer.body, answer.headers["ETag"]) == (304, b"", TAG)
     assert "no-cache" in answer.headers["Cache-Control"]
+
+
+def test_what_the_whole_answer_says_of_itself_is_said_again() -> None:
+    answer = unchanged(TAG, {"Content-Security-Policy": "sandbox"})
+    assert answer.headers["Content-Security-Policy"] == "sandbox"

@@ -62,7 +62,8 @@ def serve(
     if first is not None:
         console.print_line(f"first admin: {first.name}")
         console.print_line(f"one-time password, shown this once: {first.password}")
-    console.print_line(f"WaferScope on http://{settings.host}:{settings.port}, API at /docs")
+    address = f"http://{settings.host}:{settings.port}"
+    console.print_line(f"WaferScope on {address}, API at {address}/docs")
     sys.stdout.flush()
     with start.worker_beside(wanted=worker):
         start.serve(settings)

@@ -354,7 +354,8 @@ def _wafer(
     grid = sites.dies(states, order)
     retested = len(rows) - int(np.count_nonzero(grid))
     if retested:
-        notes.append(f"{retested:,} results retested: the {options.retests} one of a die counts")
+        results = f"{retested:,} result{'s' * (retested != 1)}"
+        notes.append(f"{results} retested: the {options.retests} one of a die counts")
     bins = {side: sites.bins(values[rows], order) for side, values in dies.bins.items()}
     hard = bins.get("hard")
     if hard is not None and grid.all() and not hard[np.ix_((0, -1), (0, -1))].any():

@@ -134,7 +134,7 @@ def _figures(total: LotCounts) -> tuple[Figure, ...]:
         Figure(
             "Mean yield",
             percent(total.mean_yield),
-            f"{whole(total.fails)} of {whole(total.dies)} dies fail",
+            f"over wafers; {_failing(total)}",
         ),
         Figure(
             "Yield lost to patterns",
@@ -153,6 +153,12 @@ def _figures(total: LotCounts) -> tuple[Figure, ...]:
             f"mean severity {total.mean_severity:.0f} of 100",
         ),
     )
+
+
+def _failing(total: LotCounts) -> str:
+    """Say how many dies fail, and their share: that of all dies, where large wafers weigh more."""
+    share = f" ({percent(total.fails / total.dies)})" if total.dies else ""
+    return f"{whole(total.fails)} of {whole(total.dies)} dies fail{share}"
 
 
 def _top_label(counts: LotCounts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import Request, Response
@@ -27,6 +28,10 @@ def is_known(request: Request, tag: str) -> bool:
     return tag in known or "*" in known
 
 
-def unchanged(tag: str) -> Response:
-    """Return the answer to a client that has it already."""
-    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": KEPT})
+def unchanged(tag: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer to a client that has it already.
+
+    ``headers`` are those of the whole answer: a browser puts them in place of those it kept.
+    """
+    given = {"ETag": tag, "Cache-Control": KEPT, **(headers or {})}
+    return Response(status_code=304, headers=given)

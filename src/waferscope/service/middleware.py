@@ -34,7 +34,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 STRICT_CONTENT: Final = "default-src 'none'; frame-ancestors 'none'"
 DOCS_CONTENT: Final = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
+    "img-src 'self' data: blob:; worker-src blob:; frame-ancestors 'none'"
 )
 DOCS: Final = ("/docs", "/redoc")
 PAGES: Final = (*DOCS, "/docs/oauth2-redirect")

@@ -21,7 +21,7 @@ def test_filters_stand_beside_other_parameters_and_each_other() -> None:
     assert found["wanted"] == Wanted(product="P1", label="Loc").model_dump()
     assert found["origin"] == Origin(product="P1").model_dump()
     assert client.get("/").json()["wanted"] == EVERYTHING.model_dump()
-    for wrong in ({"severity": "huge"}, {"since": "2026-03-02"}, {"lot": "x" * 201}):
+    for wrong in ({"severity": "huge"}, {"since": "2026"}, {"lot": "x" * 201}):
         assert client.get("/", params=wrong).status_code == 422
 
 

@@ -113,12 +113,9 @@ def _build_wafer(
 
 
 def _result_notes(retested: int, retests: str, missing: int, guessed: int) -> list[str]:
+    results = f"{retested:,} result{'s' * (retested != 1)}"
     return [
-        *(
-            [f"{retested:,} results retested: the {retests} one of a die counts"]
-            if retested
-            else []
-        ),
+        *([f"{results} retested: the {retests} one of a die counts"] if retested else []),
         *([f"{missing:,} parts without x and y left out"] if missing else []),
         *([f"{guessed:,} parts without a verdict: bin 1 taken as pass"] if guessed else []),
     ]

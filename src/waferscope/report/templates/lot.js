@@ -38,13 +38,34 @@
   var filter = document.createElement("input");
   filter.type = "search";
   filter.className = "filter";
-  filter.placeholder = "Filter by wafer or label";
+  filter.placeholder = "Filter by wafer, label or class";
   filter.setAttribute("aria-label", "Filter the wafers of the table");
-  filter.addEventListener("input", function () {
-    var wanted = filter.value.toLowerCase();
-    rows.forEach(function (row) {
-      row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
+  var heads = table.tHead.rows[0].cells;
+  var words = function (row) {
+    var found = [];
+    Array.prototype.forEach.call(row.cells, function (cell, column) {
+      var shown = cell.cloneNode(true);
+      shown.querySelectorAll(".prob").forEach(function (part) { part.remove(); });
+      if (!cell.classList.contains("n")) found.push(shown.textContent);
+      else if (heads[column].classList.contains("class") && !cell.classList.contains("zero")) {
+        found.push(heads[column].textContent);
+      }
     });
+    return found.join(" ").toLowerCase();
+  };
+  var none = body.insertRow();
+  none.className = "none";
+  none.hidden = true;
+  none.insertCell().colSpan = heads.length;
+  none.cells[0].textContent = "No wafer matches.";
+  filter.addEventListener("input", function () {
+    var wanted = filter.value.trim().toLowerCase();
+    var shown = 0;
+    rows.forEach(function (row) {
+      row.hidden = words(row).indexOf(wanted) < 0;
+      if (!row.hidden) shown += 1;
+    });
+    none.hidden = shown > 0;
   });
   var card = table.closest(".card");
   card.insertBefore(filter, card.firstChild);

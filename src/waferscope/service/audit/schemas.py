@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
+from waferscope.service.moment import Moment
 from waferscope.service.schema import Answer
 
 
@@ -16,8 +17,8 @@ class Wanted(Answer):
     actor_id: str | None = Field(default=None, max_length=40, description="what one user did")
     action: str | None = Field(default=None, max_length=60, description="as `users.create`")
     target: str | None = Field(default=None, max_length=200, description="an id")
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
 
 
 class EntryShown(Answer):

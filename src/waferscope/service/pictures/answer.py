@@ -38,7 +38,7 @@ class Drawing:
 async def answer_drawing(house: Parts, request: Request, drawing: Drawing) -> Response:
     """Return a drawing as an answer."""
     if is_known(request, drawing.tag):
-        return unchanged(drawing.tag)
+        return unchanged(drawing.tag, drawing.headers)
     key = f"{drawing.kind}:{drawing.tag}"
     found = await house.cache.get(key)
     house.figures.cache_reads.labels(drawing.kind, "yes" if found else "no").inc()

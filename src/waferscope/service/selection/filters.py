@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from waferscope.service.moment import Moment
 
 Word = Annotated[str | None, Field(max_length=200)]
 Level = Literal["low", "medium", "critical"]
@@ -20,10 +22,11 @@ class Origin(BaseModel):
     lot: Word = Field(default=None, description="name of the lot")
     step: Word = None
     tester: Word = None
-    since: AwareDatetime | None = Field(
-        default=None, description="tested then or later; arrived, where no test date is known"
+    since: Moment | None = Field(
+        default=None,
+        description="tested then (a date: 0:00 UTC) or later; arrived, if no test date is known",
     )
-    until: AwareDatetime | None = Field(default=None, description="tested before that")
+    until: Moment | None = Field(default=None, description="tested before that")
     text: str | None = Field(
         default=None, max_length=200, description="part of a wafer id, lot, product, step or tester"
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from waferscope.domain.trends import SIGMAS, WEIGHT
+from waferscope.service.moment import Moment
 from waferscope.service.schema import Answer
 
 By = Literal["lot", "day"]
@@ -35,7 +36,7 @@ class Charting(BaseModel):
     weight: float = Field(
         default=WEIGHT, gt=0, le=1, description="weight of the newest group in the moving average"
     )
-    baseline_until: AwareDatetime | None = Field(
+    baseline_until: Moment | None = Field(
         default=None, description="groups before it make the centre line; all do by default"
     )
 
