@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_the_first_password_is_said_once(run: Run, monkeypatch: pytest.MonkeyPat
     )
     assert "password" not in second.out
     assert served[0].port == 8123
+
+
+def test_an_address_that_is_taken_stops_the_start(run: Run, home: Path) -> None:
+    """Before the first password is said, which would be lost."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("serve", "--no-worker", "--port", str(taken.getsockname()[1]))
+    assert done.code == 1
+    assert "Expected a free address" in done.err
+    assert "password" not in done.out
+    assert not list(home.rglob("*.db"))
 
 
 def test_unsafe_settings_stop_the_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ def test_names(columns: dict[str, Any], wafer_id: str, lot_id: str | None) -> No
         ({"rows": 0, "dies": b""}, "1 to 4096 rows"),
         ({"cols": 4097}, "1 to 4096 rows"),
         ({"cols": 4}, "2x4 values in dies, got 6"),
-        ({"dies": None}, "TypeError"),
+        ({"dies": None}, "its dies are null"),
         ({"dies": bytes([3] * 6)}, "values 0 to 2"),
         ({"frame": [0, 0, 2, 1, 0]}, "frame steps"),
         ({"frame": [0, 0, 1]}, "ValueError"),

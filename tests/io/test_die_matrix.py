@@ -13,7 +13,7 @@ from tests.io.wafers import grids
 from waferscope.domain.wafermap import MAX_SIDE, DieGrid, Frame, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io import read
-from waferscope.io.die_matrix import Aligned, split_cells
+from waferscope.io.die_matrix import Aligned, find_matrix, split_cells
 from waferscope.io.tokens import TokenTable, parse_token
 
 CROSS = [[0, 1, 0, 0], [1, 2, 1, 1], [0, 1, 0, 2]]
@@ -232,3 +232,10 @@ def test_the_largest_matrix_takes_little_memory() -> None:
     tracemalloc.stop()
     assert wafer.shape == (side, 2 * (side // 2))
     assert most < 450 << 20
+
+
+@pytest.mark.parametrize("head", ["x,y", "X,Y", '"x","y"'])
+def test_a_list_of_places_is_no_matrix(head: str) -> None:
+    """Its header reads as fail and pass."""
+    assert find_matrix([head, "0,0", "0,1", "1,0"], (",",)) is None
+    assert find_matrix(["x,y", "y,x", "x,x"], (",",)) == (",",)

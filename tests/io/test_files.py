@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from waferscope.errors import FormatError
-from waferscope.io.files import file_stem, make_folder, safe_name, write_whole
+from waferscope.io.files import file_stem, kept_name, make_folder, safe_name, write_whole
 
 
 def test_a_file_is_written_in_place_of_the_old_one(tmp_path: Path) -> None:
@@ -35,6 +35,12 @@ def test_what_cannot_be_written_leaves_nothing(name: str, why: str, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
+@pytest.mark.parametrize("path", [Path(), Path("/")])
+def test_a_file_has_a_name(path: Path) -> None:
+    with pytest.raises(FormatError, match="Give it a name"):
+        write_whole(path, b"x")
+
+
 def test_folders(tmp_path: Path) -> None:
     make_folder(tmp_path / "a" / "b")
     make_folder(tmp_path / "a" / "b")
@@ -51,6 +57,15 @@ def test_safe_names(name: str) -> None:
     assert 0 < len(safe) <= 81
     assert safe.lower() not in ("con", "con.txt", "..")
     assert set(safe) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+@pytest.mark.parametrize("name", ["con", "../x", "", "..", "ä/ö", "晶" * 300, "a\0b", "C:\\x"])
+def test_kept_names_stay_in_their_folder(name: str) -> None:
+    kept = kept_name(name)
+    assert 0 < len(kept.encode()) <= 81
+    assert kept.lower() not in ("con", "..")
+    assert not set(kept) & set("/\\\0:")
+    assert not kept.startswith(".")
 
 
 def test_names_of_devices_get_a_letter_before_them() -> None:

@@ -48,6 +48,13 @@ def test_parquet_loses_nothing() -> None:
     assert lost("parquet", FULL) == {}
 
 
+@pytest.mark.parametrize("name", ["parquet", "csv", "png"])
+def test_a_wafer_free_of_patterns_can_be_asked(name: str) -> None:
+    """Its labels are known and none: nothing that a table could lose, but where none is told."""
+    free = replace(FULL, patterns=())
+    assert ("labels" in lost(name, free)) == (name != "parquet")
+
+
 def test_npz_keeps_names_maps_and_labels_alone() -> None:
     kept = {"map", "wafer name", "lot", "labels"}
     assert set(lost("npz", FULL)) == set(_PARTS) - kept

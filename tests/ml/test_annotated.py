@@ -18,7 +18,7 @@ from waferscope.errors import ConfigError
 from waferscope.io.mask_png import dies_png, masks_png
 from waferscope.ml.annotated import from_masks, read_annotated
 from waferscope.ml.data import Sample, pattern_target
-from waferscope.synth import SynthWafer, generate
+from waferscope.synth import SynthWafer, build_wafer, generate
 
 NAMES = DEFAULT_TAXONOMY.class_names
 
@@ -133,3 +133,43 @@ def test_passing_dies_of_drawn_masks_are_unknown() -> None:
     assert sample.target[3].tolist() == [[-1, -1, 0], [0, -1, 1]]
     assert sample.target[0].tolist() == [[-1, -1, 0], [0, -1, 0]]
     assert sample.patterns.tolist() == pattern_target(("Scratch",)).tolist()
+
+
+def write_lots(folder: Path, wafers: Sequence[SynthWafer], lots: Sequence[str]) -> None:
+    """Write wafers of one name and shape, each of a lot and a file of its own."""
+    for lot, wafer in zip(lots, wafers, strict=True):
+        write([WaferMap(wafer.dies, wafer_id="01", lot_id=lot)], folder / f"{lot}.parquet")
+
+
+@pytest.fixture
+def namesakes() -> list[SynthWafer]:
+    return [
+        build_wafer(np.random.default_rng(n), shape=(24, 24), classes=["center"]) for n in (1, 2)
+    ]
+
+
+def test_masks_of_a_lot_find_the_wafer_of_that_lot(
+    namesakes: list[SynthWafer], tmp_path: Path
+) -> None:
+    write_lots(tmp_path, namesakes, ("A", "B"))
+    for lot, wafer in zip(("A", "B"), namesakes, strict=True):
+        masks = masks_png(wafer.masks, wafer_id="01", lot_id=lot)
+        (tmp_path / f"{lot}-masks.masks.png").write_bytes(masks)
+    check(read_annotated(tmp_path), namesakes)
+
+
+def test_masks_that_do_not_say_which_of_two_are_refused(
+    namesakes: list[SynthWafer], tmp_path: Path
+) -> None:
+    write_lots(tmp_path, namesakes, ("A", "B"))
+    (tmp_path / "x.masks.png").write_bytes(masks_png(namesakes[0].masks, wafer_id="01"))
+    with pytest.raises(ConfigError, match="got 2 of that name"):
+        read_annotated(tmp_path)
+
+
+def test_a_wafer_of_another_lot_is_not_taken(namesakes: list[SynthWafer], tmp_path: Path) -> None:
+    write_lots(tmp_path, namesakes[:1], ("A",))
+    masks = masks_png(namesakes[0].masks, wafer_id="01", lot_id="Z")
+    (tmp_path / "x.masks.png").write_bytes(masks)
+    with pytest.raises(ConfigError, match="no such wafer"):
+        read_annotated(tmp_path)

@@ -133,6 +133,15 @@ def test_a_model_of_real_wafers_says_so(tmp_path: Path) -> None:
     assert "MixedWM38 training split" in silent
 
 
+def test_a_figure_of_another_version_says_so() -> None:
+    def told(version: str) -> str:
+        peer = {**REPORT["peer"], "version": version}
+        return build_figures({**REPORT, "model": {"version": "0.1.0"}, "peer": peer})
+
+    assert "version 0.0.9 of this model has" in told("0.0.9")
+    assert "; this model has" in told("0.1.0")
+
+
 @pytest.mark.parametrize(
     ("left_out", "words"),
     [

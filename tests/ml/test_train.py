@@ -204,6 +204,14 @@ def test_other_settings_are_refused_in_the_same_folder(finished: Path) -> None:
     assert (finished / LAST).stat().st_mtime_ns == before
 
 
+def test_a_run_that_never_began_leaves_its_folder_to_others(tmp_path: Path) -> None:
+    lost = replace(short_run(), data=tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="nowhere"):
+        train(lost, tmp_path / "run")
+    last = train(replace(lost, data=None, steps=1, round_steps=1), tmp_path / "run")
+    assert last.exists()
+
+
 def test_a_finished_run_is_not_run_again(finished: Path) -> None:
     before = weights(finished)
     assert train(short_run(), finished) == finished / LAST

@@ -56,6 +56,16 @@ def test_a_name_stays_in_its_folder(client: TestClient, name: str) -> None:
         assert ".." not in seen[-1].name
 
 
+def test_letters_of_every_script_stay(client: TestClient) -> None:
+    """Else wafers named by their files would all be of one name."""
+    for name in ("ä.csv", "晶圆.csv"):
+        for answer in (
+            client.post("/", params={"name": name}, content=b"data"),
+            client.post("/", files={"file": (name, b"data")}),
+        ):
+            assert answer.json()["name"] == name
+
+
 def test_a_form_without_the_file_is_refused(client: TestClient) -> None:
     for answer in (
         client.post("/", files={"other": ("a", b"data")}),

@@ -56,6 +56,7 @@ def serve(
 
     settings = load_settings()
     set_up_logging(settings.log_level)
+    start.require_free(settings)
     house = open_parts(settings)
     first = start.prepare(house)
     house.records.close()

@@ -79,6 +79,8 @@ def wafer_of(
 
 def _build(row: Mapping[str, Any], number: int, source: Source, notes: tuple[str, ...]) -> WaferMap:
     shape = int(row["rows"]), int(row["cols"])
+    if row["dies"] is None:
+        raise ValueError("its dies are null")
     lot = row.get("lot_id")
     if lot is None:
         lot = row.get("lot_group")

@@ -71,6 +71,8 @@ def _aligned_cells(line: str, width: int, first: int) -> list[str]:
 def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimiter] | None:
     """Return, as a tuple of one, how the lines of a matrix are cut; None when they are none."""
     body = _first_block(lines, delimiters)
+    if any(_are_places(body, delimiter) for delimiter in delimiters):
+        return None
     for delimiter in delimiters:
         cells = [split_cells(line, delimiter) for line in body]
         if len(cells) > 1 and _margin(cells[0], len(cells[1])):
@@ -84,6 +86,15 @@ def find_matrix(lines: Sequence[str], delimiters: Sequence[str]) -> tuple[Delimi
     if signs and len(body) >= 3 and min(long) >= 3:
         return (None,) if min(long) == max(long) or " " in "".join(body) else None
     return None
+
+
+def _are_places(lines: Sequence[str], delimiter: str) -> bool:
+    """Tell whether lines list x and y of dies and no result; x and y mean fail and pass else."""
+    if len(lines) < 2:
+        return False
+    head, first = (split_cells(line, delimiter) for line in lines[:2])
+    named = {cell.strip().strip('"').lower() for cell in head} == {"x", "y"}
+    return named and all(_INTEGER.fullmatch(cell.strip()) for cell in first)
 
 
 def _are_rows(cells: Sequence[Sequence[str]], delimiter: str) -> bool:

@@ -16,6 +16,8 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNOREC
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file beside its name and move it there; raise FormatError when that fails."""
+    if not path.name:
+        raise FormatError(f"Expected a file to write, got {str(path)!r}. Give it a name.")
     draft = path.with_name(f".{os.getpid()}.{path.name[-200:]}")
     try:
         draft.write_bytes(data)
@@ -49,6 +51,17 @@ def safe_name(text: str) -> str:
     ('etc_passwd', 'LOT_7_W01', 'wafer')
     """
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:LONGEST_NAME].strip("._-")
+    return f"_{name}" if _DEVICES.fullmatch(name) else name or "wafer"
+
+
+def kept_name(text: str) -> str:
+    """Return a file name that a user gave, with no folders and no oddities; letters stay.
+
+    >>> kept_name("晶圆 1.csv"), kept_name("../ä.csv"), kept_name("")
+    ('晶圆_1.csv', 'ä.csv', 'wafer')
+    """
+    name = re.sub(r"[^\w.-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
+    name = name.strip("._-")
     return f"_{name}" if _DEVICES.fullmatch(name) else name or "wafer"
 
 

@@ -107,6 +107,7 @@ def _differ(value: Any, back: Any) -> bool:
         return not np.array_equal(value, back)
     if isinstance(value, float) and isinstance(back, float):
         return abs(value - back) > _ROUNDED * max(abs(value), 1e-9)
-    if isinstance(value, tuple) and isinstance(value[0], float) and back is not None:
+    centre = isinstance(value, tuple) and value and isinstance(value[0], float)
+    if centre and back is not None:
         return float(np.abs(np.subtract(value, back)).max()) > _OFF_CENTRE
     return bool(value != back)

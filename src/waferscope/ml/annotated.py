@@ -28,6 +28,8 @@ from waferscope.ml.data import Sample, pattern_target
 MASKS_PNG: Final = ".masks.png"
 HEAD: Final = 1 << 16
 Mask = npt.NDArray[np.bool_]
+_Names = dict[str | tuple[str, str], list[WaferMap]]
+"""Wafers by every name that masks may call them: a text, or lot and id."""
 
 
 def read_annotated(folder: Path) -> tuple[Sample, ...]:
@@ -40,7 +42,7 @@ def read_annotated(folder: Path) -> tuple[Sample, ...]:
     if not folder.is_dir():
         raise ConfigError(f"Expected a folder of annotated wafers, got {folder}. Check the path.")
     whole: list[Sample] = []
-    wafers: dict[str, WaferMap] = {}
+    wafers: _Names = {}
     masks: list[ImageMasks] = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         drawn = _drawn(path)
@@ -49,7 +51,7 @@ def read_annotated(folder: Path) -> tuple[Sample, ...]:
         elif columns := _columns(path):
             whole += _from_columns(columns)
         else:
-            wafers |= _named(path)
+            _add_names(wafers, path)
     whole += [_matched(one, wafers, folder) for one in masks]
     if not whole:
         raise ConfigError(
@@ -87,8 +89,8 @@ def _drawn(path: Path) -> list[ImageMasks]:
     return read_coco_masks(path)
 
 
-def _named(path: Path) -> dict[str, WaferMap]:
-    """Return the wafers of a file by every name that masks may call them."""
+def _add_names(names: _Names, path: Path) -> None:
+    """Add the wafers of a file by every name that masks may call them."""
     try:
         wafers = read(path)
     except FormatError as error:
@@ -96,11 +98,14 @@ def _named(path: Path) -> dict[str, WaferMap]:
             f"Expected wafers or masks in {path}, got a file that is neither ({error}). "
             "Take it out of the folder."
         ) from error
-    names: dict[str, WaferMap] = {_stem(path.name): wafers[0]} if len(wafers) == 1 else {}
     for wafer in wafers:
-        names[wafer.wafer_id] = wafer
-        names[safe_name("_".join(part for part in (wafer.lot_id, wafer.wafer_id) if part))] = wafer
-    return names
+        lot = wafer.lot_id or ""
+        whole = safe_name("_".join(part for part in (lot, wafer.wafer_id) if part))
+        called: set[str | tuple[str, str]] = {(lot, wafer.wafer_id), wafer.wafer_id, whole}
+        if len(wafers) == 1:
+            called.add(_stem(path.name))
+        for name in called:
+            names.setdefault(name, []).append(wafer)
 
 
 def _stem(name: str) -> str:
@@ -108,9 +113,18 @@ def _stem(name: str) -> str:
     return Path(name).name.split(".")[0]
 
 
-def _matched(one: ImageMasks, wafers: Mapping[str, WaferMap], folder: Path) -> Sample:
-    keys = (one.wafer_id, f"{one.lot_id}_{one.wafer_id}", _stem(one.name), _stem(one.wafer_id))
-    wafer = next((wafers[key] for key in keys if key in wafers), None)
+def _matched(one: ImageMasks, wafers: _Names, folder: Path) -> Sample:
+    lot = one.lot_id or ""
+    whole = f"{lot}_{one.wafer_id}"
+    keys = ((lot, one.wafer_id), one.wafer_id, whole, _stem(one.name), _stem(one.wafer_id))
+    found = next((wafers[key] for key in keys if key in wafers), [])
+    found = [w for w in found if not lot or not w.lot_id or w.lot_id == lot]
+    wafer = found[0] if found else None
+    if wafer is not None and any(not np.array_equal(w.dies, wafer.dies) for w in found[1:]):
+        raise ConfigError(
+            f"Expected one wafer of the masks {one.wafer_id or one.name!r} in {folder}, got "
+            f"{len(found)} of that name. Say their lot in the masks, or part them into folders."
+        )
     if wafer is None or wafer.shape != one.masks.shape[1:]:
         got = "no such wafer" if wafer is None else f"one of {wafer.shape}"
         raise ConfigError(

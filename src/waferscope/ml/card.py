@@ -102,8 +102,10 @@ def _lines(report: Report) -> list[str]:
         ]
     if "peer" in report:
         m = report["peer"]
+        own, measured = report.get("model", {}).get("version"), m.get("version")
+        model = "this model" if measured in (None, own) else f"version {measured} of this model"
         lines.append(
-            f"- {m['name']} on the same split: macro-F1 {shown(m['macro_f1'])}; this model has "
+            f"- {m['name']} on the same split: macro-F1 {shown(m['macro_f1'])}; {model} has "
             f"{shown(m['gain'])} more, paired over lots"
         )
     if "mixedwm38" in report:

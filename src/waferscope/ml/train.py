@@ -238,10 +238,14 @@ def keep_memory() -> None:
 
 
 def _check_same_run(config: TrainConfig, folder: Path) -> None:
-    """Write the run's settings beside it, or compare with those it began with."""
+    """Write the run's settings beside it, or compare with those it began with.
+
+    A run whose data or start were not found has not begun.
+    """
     note = folder / "run.json"
     mine = json.dumps(asdict(config), default=str, indent=1, sort_keys=True)
-    if not note.exists():
+    begun = (folder / LAST).exists() or _run_id(folder) is not None
+    if not begun or not note.exists():
         note.write_text(mine)
     elif note.read_text() != mine:
         raise ConfigError(

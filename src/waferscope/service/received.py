@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from waferscope.errors import InputError
-from waferscope.io.files import safe_name
+from waferscope.io.files import kept_name
 
 FORM: Final = "multipart/form-data"
 FIELD: Final = "file"
@@ -35,12 +35,12 @@ async def received(request: Request, name: str = "") -> AsyncIterator[Path]:
                         f"Expected a form with a file in the field {FIELD!r}, got none. "
                         f"Send it with curl -F {FIELD}=@NAME."
                     )
-                path = Path(folder, safe_name(sent.filename or ""))
+                path = Path(folder, kept_name(sent.filename or ""))
                 with path.open("wb") as file:
                     while chunk := await sent.read(CHUNK_BYTES):
                         await run_in_threadpool(file.write, chunk)
         else:
-            path = Path(folder, safe_name(name))
+            path = Path(folder, kept_name(name))
             with path.open("wb") as file:
                 await _write_body(request, file)
         yield path

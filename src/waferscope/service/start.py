@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import Final
 import structlog
 import uvicorn
 
+from waferscope.errors import ConfigError
 from waferscope.service import store
 from waferscope.service.auth.identity import SYSTEM
 from waferscope.service.auth.roles import Role
@@ -40,6 +42,18 @@ class FirstAdmin:
 
     name: str
     password: str
+
+
+def require_free(settings: Settings) -> None:
+    """Raise ConfigError when the address to listen on is taken, or is none of this machine."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"Expected a free address to listen on, got {settings.host}:{settings.port} "
+            f"({error.strerror}). Stop what listens there, or give another --host or --port."
+        ) from error
 
 
 def prepare(house: Parts) -> FirstAdmin | None:

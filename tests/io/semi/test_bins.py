@@ -73,6 +73,8 @@ def test_pass_fail_and_no_die() -> None:
         ("Ref Die", "", 0),
         ("Null", "", 0),
         ("Fail", "Reference die", 0),
+        ("Fail", "edge", 2),
+        ("Fail", "Test", 2),
         ("Fail", "reference voltage", 2),
         ("Pass", "Edge", 1),
         ("Good", "", 1),

@@ -27,6 +27,7 @@ _MOST_IMAGES: Final = 1000
 _FLAT_ITEM: Final = rb"(?>" + STRING + rb'|[^\s;"]++|")'
 _IMAGES: Final = rb"Images\s*+\d*+\s*+" + BRACED
 _NESTED_ITEM: Final = rb"(?>" + _IMAGES + rb"|" + STRING + rb'|[^\s;{}"]++|")'
+_IMAGE_NUMBER: Final = rb"[+-]?+\d++(?=[\s;]|\Z)"
 _BLANK: Final = re.compile(rb"[\s;]*+")
 
 Spans = npt.NDArray[np.int64]
@@ -156,7 +157,7 @@ def _walk(data: bytes, table: Table, wanted: Sequence[str], rule: Rule) -> Spans
 
 
 def _skip_images(data: bytes, place: int, end: int, count: bytes) -> int:
-    """Return where the pairs (number, kind) of the images end; -1 where the file ends first."""
+    """Return where the pairs (number, kind) of the images end; -1 where fewer numbers follow."""
     value = number(count)
     if value is None or not 0 <= value <= _MOST_IMAGES or value % 1:
         raise _MisfitError(place)
@@ -166,4 +167,4 @@ def _skip_images(data: bytes, place: int, end: int, count: bytes) -> int:
 
 @lru_cache(maxsize=64)
 def _items(count: int) -> re.Pattern[bytes]:
-    return re.compile(rb"(?:[\s;]*+%b){%d}+" % (_FLAT_ITEM, count))
+    return re.compile(rb"(?:[\s;]*+%b){%d}+" % (_IMAGE_NUMBER, count))

@@ -36,6 +36,8 @@ _NO_PRODUCT: Final = re.compile(
     r"|non[- ]?product|not[- ]?processed)(?:[ _-]?(?:die|dice|device|devices|chip|bin))?"
 )
 
+_KINDS: Final = ("die", "dice", "device", "devices", "chip", "bin")
+
 
 @dataclass(frozen=True, slots=True)
 class BinDefinition:
@@ -181,10 +183,11 @@ def _quality(definition: BinDefinition) -> tuple[int | None, str]:
     quality, about = definition.quality.lower(), definition.description.strip().lower()
     if quality.startswith(_GOOD) or quality == "p":
         return PASS, ""
-    for text in (quality, about):
-        if _NO_PRODUCT.fullmatch(text):
-            return NO_DIE, text.split()[0]
     bad = quality.startswith(_BAD) or quality == "f"
+    for text in (quality, about):
+        # Where a die failed, `Edge` says why, and `Edge die` what it is.
+        if _NO_PRODUCT.fullmatch(text) and (not bad or text.endswith(_KINDS)):
+            return NO_DIE, text.split()[0]
     return (FAIL, "") if bad else (None, "")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, inspect, select, text
+from sqlalchemy.exc import SAWarning
 
 from waferscope.service.storage import FAILURES, export_name
 from waferscope.service.tables import Batch, Prediction, Row, Upload, User, Wafer
@@ -29,7 +31,11 @@ def all_tables(connection: Connection) -> list[Table]:
     """Return the tables of records and jobs, each after those that it refers to."""
     found = MetaData()
     jobs_schema = JOBS_SCHEMA if connection.dialect.name == "postgresql" else None
-    found.reflect(connection, schema=jobs_schema)
+    with warnings.catch_warnings():  # indexes by an expression are no part of a backup
+        warnings.filterwarnings(
+            "ignore", message="Skipped unsupported reflection", category=SAWarning
+        )
+        found.reflect(connection, schema=jobs_schema)
     ours = list(Row.metadata.sorted_tables)
     known = {table.name for table in ours} | BORN_WITH
     return ours + [table for table in found.sorted_tables if table.name not in known]
