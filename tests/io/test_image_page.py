@@ -66,7 +66,7 @@ def test_a_long_title_leaves_room_for_the_severity() -> None:
     drawn = page(severity=(87.4, "critical"))
     left = int(alone[:, 1].min())
     assert np.array_equal(both[:, left:], drawn[:, left:])
-    assert counted(drawn, (213, 94, 0)) > 100
+    assert counted(drawn, (155, 28, 28)) > 100
 
 
 def test_signs_that_cannot_be_printed_are_blanks() -> None:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 _MUTED: Final = (92, 101, 115)
 _RIM: Final = (176, 184, 196)
 _LEVELS: Final[dict[str, Color]] = {
-    "low": (0, 114, 178),
-    "medium": (230, 159, 0),
-    "critical": (213, 94, 0),
+    "low": (39, 71, 103),
+    "medium": (138, 75, 0),
+    "critical": (155, 28, 28),
 }
+"""Colours of severity, as reports have them: none of them is that of a class."""
 _MARGIN: Final = 28
 _HEADER: Final = 112
 _LEGEND: Final = 250

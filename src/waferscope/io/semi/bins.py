@@ -30,13 +30,12 @@ _USUAL_NULL: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _GOOD: Final = ("pass", "good")
 _BAD: Final = ("fail", "bad", "reject")
+_KINDS: Final = ("die", "dice", "device", "devices", "chip", "bin")
 _NO_PRODUCT: Final = re.compile(
     r"(?:null|no[ -]?die|none?|skip|ugly|edge|partial|ref|reference|mirror|align|alignment|plug|pcm"
     r"|process monitor|test|dummy|blank|empty|not? ?test|not ?tested|untested|unprobed|unknown"
-    r"|non[- ]?product|not[- ]?processed)(?:[ _-]?(?:die|dice|device|devices|chip|bin))?"
+    rf"|non[- ]?product|not[- ]?processed)(?:[ _-]?(?:{'|'.join(_KINDS)}))?"
 )
-
-_KINDS: Final = ("die", "dice", "device", "devices", "chip", "bin")
 
 
 @dataclass(frozen=True, slots=True)
