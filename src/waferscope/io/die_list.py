@@ -20,6 +20,7 @@ from waferscope.io.results import arm
 from waferscope.io.sites import (
     find_sites,
     find_strays,
+    retest_notes,
     retest_order,
     solve_frame,
     stray_notes,
@@ -353,9 +354,7 @@ def _wafer(
     order = retest_order(states, options.retests)
     grid = sites.dies(states, order)
     retested = len(rows) - int(np.count_nonzero(grid))
-    if retested:
-        results = f"{retested:,} result{'s' * (retested != 1)}"
-        notes.append(f"{results} retested: the {options.retests} one of a die counts")
+    notes += retest_notes(retested, options.retests)
     bins = {side: sites.bins(values[rows], order) for side, values in dies.bins.items()}
     hard = bins.get("hard")
     if hard is not None and grid.all() and not hard[np.ix_((0, -1), (0, -1))].any():

@@ -50,8 +50,7 @@ def safe_name(text: str) -> str:
     >>> safe_name("../../etc/passwd"), safe_name("LOT 7/W01"), safe_name("")
     ('etc_passwd', 'LOT_7_W01', 'wafer')
     """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", text)[:LONGEST_NAME].strip("._-")
-    return f"_{name}" if _DEVICES.fullmatch(name) else name or "wafer"
+    return _name_of(re.sub(r"[^A-Za-z0-9._-]+", "_", text))
 
 
 def kept_name(text: str) -> str:
@@ -60,8 +59,12 @@ def kept_name(text: str) -> str:
     >>> kept_name("晶圆 1.csv"), kept_name("../ä.csv"), kept_name("")
     ('晶圆_1.csv', 'ä.csv', 'wafer')
     """
-    name = re.sub(r"[^\w.-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
-    name = name.strip("._-")
+    return _name_of(re.sub(r"[^\w.-]+", "_", text))
+
+
+def _name_of(text: str) -> str:
+    """Return a text cut to `LONGEST_NAME` bytes that is no hidden file, no device and not empty."""
+    name = text.encode()[:LONGEST_NAME].decode(errors="ignore").strip("._-")
     return f"_{name}" if _DEVICES.fullmatch(name) else name or "wafer"
 
 

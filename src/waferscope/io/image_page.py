@@ -17,7 +17,7 @@ _MUTED: Final = (92, 101, 115)
 _RIM: Final = (176, 184, 196)
 _LEVELS: Final[dict[str, Color]] = {
     "low": (39, 71, 103),
-    "medium": (138, 75, 0),
+    "medium": (109, 67, 0),
     "critical": (155, 28, 28),
 }
 """Colours of severity, as reports have them: none of them is that of a class."""

@@ -102,6 +102,16 @@ def stray_notes(x: Integers, y: Integers) -> list[str]:
     return [f"{len(x):,} results far from all others left out: {listed}"] if places else []
 
 
+def retest_notes(count: int, retests: Retests) -> list[str]:
+    """Return what to say of results that another one of the same die stands for.
+
+    >>> retest_notes(1, "last"), retest_notes(0, "last")
+    (['1 result retested: the last one of a die counts'], [])
+    """
+    results = f"{count:,} result{'s' * (count != 1)}"
+    return [f"{results} retested: the {retests} one of a die counts"] if count else []
+
+
 def retest_order(states: Integers, retests: Retests) -> npt.NDArray[np.intp]:
     """Return an order of the results in which the one that counts comes last on every die.
 

@@ -48,7 +48,9 @@ def require_free(settings: Settings) -> None:
     """Raise ConfigError when the address to listen on is taken, or is none of this machine."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        socket.create_server((settings.host, settings.port), family=family).close()
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
     except OSError as error:
         raise ConfigError(
             f"Expected a free address to listen on, got {settings.host}:{settings.port} "

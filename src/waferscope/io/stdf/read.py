@@ -16,7 +16,7 @@ from waferscope.domain.wafermap import FAIL, PASS, Bins, Source, WaferMap
 from waferscope.errors import FormatError
 from waferscope.io.archive import Blob
 from waferscope.io.formats import ReadOptions, Retests
-from waferscope.io.sites import find_sites, find_strays, retest_order, stray_notes
+from waferscope.io.sites import find_sites, find_strays, retest_notes, retest_order, stray_notes
 from waferscope.io.stdf.lot import Lot, read_lot
 from waferscope.io.stdf.records import MISSING_XY, Parts, Scan, scan_records
 from waferscope.io.stdf.runs import Run, find_runs
@@ -112,10 +112,9 @@ def _build_wafer(
     )
 
 
-def _result_notes(retested: int, retests: str, missing: int, guessed: int) -> list[str]:
-    results = f"{retested:,} result{'s' * (retested != 1)}"
+def _result_notes(retested: int, retests: Retests, missing: int, guessed: int) -> list[str]:
     return [
-        *([f"{results} retested: the {retests} one of a die counts"] if retested else []),
+        *retest_notes(retested, retests),
         *([f"{missing:,} parts without x and y left out"] if missing else []),
         *([f"{guessed:,} parts without a verdict: bin 1 taken as pass"] if guessed else []),
     ]

@@ -48,11 +48,12 @@
       shown.querySelectorAll(".prob").forEach(function (part) { part.remove(); });
       if (!cell.classList.contains("n")) found.push(shown.textContent);
       else if (heads[column].classList.contains("class") && !cell.classList.contains("zero")) {
-        found.push(heads[column].textContent);
+        found.push(heads[column].getAttribute("data-name"));
       }
     });
     return found.join(" ").toLowerCase();
   };
+  var texts = new Map(rows.map(function (row) { return [row, words(row)]; }));
   var none = body.insertRow();
   none.className = "none";
   none.hidden = true;
@@ -62,7 +63,7 @@
     var wanted = filter.value.trim().toLowerCase();
     var shown = 0;
     rows.forEach(function (row) {
-      row.hidden = words(row).indexOf(wanted) < 0;
+      row.hidden = texts.get(row).indexOf(wanted) < 0;
       if (!row.hidden) shown += 1;
     });
     none.hidden = shown > 0;
